@@ -1,0 +1,64 @@
+// What the core needs to know of an instruction set, as a const table of functions: one per architecture, chosen at run
+// time. Adding an architecture means filling one more table (arch/registry.cc lists them).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "model/arch_id.h"
+
+namespace suture {
+
+// One decoded instruction, as far as matching and redirecting care.
+struct Instruction {
+  enum class Flow : uint8_t {
+    next,         // falls through
+    jump,         // unconditional direct jump
+    branch,       // conditional direct jump
+    call,         // direct call
+    indirect,     // indirect jump (including a computed goto or a jump table)
+    indirect_call,
+    ret,
+    stop,         // ud2, hlt: never falls through
+  };
+  uint8_t size_bytes = 0;
+  Flow flow = Flow::next;
+  bool padding = false;          // a nop of any form, or int3
+  bool endbr = false;            // landing pad instruction
+  uint8_t rel_offset = 0;        // offset in the instruction of a PC-relative field (branch target or memory displacement)
+  uint8_t rel_bytes = 0;         // its size: 0 (none), 1 or 4
+  int64_t rel_value = 0;         // its value; target = end of instruction + rel_value
+  bool rel_is_memory = false;    // the field is a PC-relative memory displacement rather than a branch
+  uint8_t imm_offset[2] = {0, 0};  // immediates
+  uint8_t imm_bytes[2] = {0, 0};
+  uint8_t disp_offset = 0;       // memory displacement (PC-relative or not)
+  uint8_t disp_bytes = 0;
+  uint16_t mnemonic = 0;         // opaque; equal for equal operations
+  std::string_view text_hint;    // unused by matching
+};
+
+struct Arch {
+  ArchId id;
+  const char *name;
+  uint32_t redirect_bytes;          // size of the jump written over a function's entry
+  uint64_t function_alignment;      // usual alignment of functions, to judge padding
+  // Decodes one instruction; nullopt when the bytes are no instruction.
+  std::optional<Instruction> (*decode)(ByteView bytes);
+  // The bytes of a direct jump placed at `from` that goes to `to`; refused when out of range.
+  Result<Bytes> (*encode_jump)(uint64_t from, uint64_t to);
+  // If `bytes` (at address `at`) start with such a jump: where it goes.
+  std::optional<uint64_t> (*decode_jump)(ByteView bytes, uint64_t at);
+  // Copies whole instructions covering at least `min_bytes` of the code at `from`, rewritten to run at `to`, followed by a
+  // jump back to behind them; refused when an instruction cannot be moved.
+  Result<Bytes> (*relocate)(ByteView code, uint64_t from, uint64_t to, uint32_t min_bytes);
+  // One line of assembly text for the instruction at `at` (Intel syntax), and its size; for people.
+  std::string (*disassemble)(ByteView bytes, uint64_t at);
+};
+
+// Null when the architecture is not supported.
+const Arch *find_arch(ArchId id);
+
+}  // namespace suture

@@ -1,0 +1,91 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/cat.h"
+
+namespace suture {
+
+namespace fs = std::filesystem;
+
+Result<Bytes> read_all(int fd, uint64_t limit_bytes) {
+  Bytes bytes;
+  struct stat info {};
+  if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
+    bytes.reserve(static_cast<size_t>(std::min<uint64_t>(static_cast<uint64_t>(info.st_size) + 1, limit_bytes + 1)));
+  constexpr size_t kChunkBytes = 1 << 16;
+  for (;;) {
+    const size_t have = bytes.size();
+    if (have > limit_bytes) return Error::refused(cat("larger than ", limit_bytes, " bytes"));
+    bytes.resize(std::max(bytes.capacity(), have + kChunkBytes));
+    const ssize_t got = ::read(fd, bytes.data() + have, bytes.size() - have);
+    if (got < 0 && errno == EINTR) {
+      bytes.resize(have);
+      continue;
+    }
+    if (got < 0) return Error::from_errno(errno, "read");
+    bytes.resize(have + static_cast<size_t>(got));
+    if (got == 0) return bytes;
+  }
+}
+
+Result<Bytes> read_file(const fs::path &path, uint64_t limit_bytes) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return Error::from_errno(errno, path.string());
+  return TRY_WHILE(read_all(fd.get(), limit_bytes), cat("reading ", path.string()));
+}
+
+Result<std::string> read_text(const fs::path &path, uint64_t limit_bytes) {
+  const Bytes bytes = TRY(read_file(path, limit_bytes));
+  return std::string(as_text(bytes));
+}
+
+Status write_all(int fd, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return Error::from_errno(errno, "write");
+    bytes = bytes.subspan(static_cast<size_t>(wrote));
+  }
+  return {};
+}
+
+Status write_file_atomic(const fs::path &path, ByteView bytes, unsigned mode) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::string temporary = (folder / cat(".", path.filename().string(), ".XXXXXX")).string();
+  const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return Error::from_errno(errno, cat("creating a file beside ", path.string()));
+  const auto give_up = [&](Error error) {
+    ::unlink(temporary.c_str());
+    return std::move(error).during(cat("writing ", path.string()));
+  };
+  if (auto written = write_all(fd.get(), bytes); !written) return give_up(written.error());
+  if (::fchmod(fd.get(), mode) != 0) return give_up(Error::from_errno(errno, "fchmod"));
+  if (::fsync(fd.get()) != 0) return give_up(Error::from_errno(errno, "fsync"));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up(Error::from_errno(errno, "rename"));
+  const Fd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir || ::fsync(dir.get()) != 0) return Error::from_errno(errno, cat("fsync of ", folder.string()));
+  return {};
+}
+
+Result<TempDir> TempDir::create(const std::string &prefix, const fs::path &parent) {
+  std::string name = ((parent.empty() ? fs::temp_directory_path() : parent) / (prefix + ".XXXXXX")).string();
+  if (::mkdtemp(name.data()) == nullptr) return Error::from_errno(errno, cat("creating ", name));
+  return TempDir(fs::path(name));
+}
+
+TempDir &TempDir::operator=(TempDir &&other) noexcept {
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;  // nothing can be done about it here
+  if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+}  // namespace suture
