@@ -1,0 +1,125 @@
+#include <gtest/gtest.h>
+
+#include "arch/arch.h"
+#include "base/byte_writer.h"
+
+namespace suture {
+namespace {
+
+const Arch &arch() {
+  return *find_arch(ArchId::x86_64);
+}
+
+Instruction one(const Bytes &bytes) {
+  const std::optional<Instruction> insn = arch().decode(bytes);
+  EXPECT_TRUE(insn.has_value());
+  return insn.value_or(Instruction{});
+}
+
+TEST(X86Decode, ReportsRipRelativeDisplacementAndTrailingImmediateSeparately) {
+  const Instruction insn = one({0x48, 0xc7, 0x05, 0x10, 0, 0, 0, 0x2a, 0, 0, 0});  // mov qword [rip+0x10], 42
+  EXPECT_EQ(insn.size_bytes, 11);
+  EXPECT_TRUE(insn.rel_is_memory);
+  EXPECT_EQ(insn.rel_offset, 3);
+  EXPECT_EQ(insn.rel_bytes, 4);
+  EXPECT_EQ(insn.rel_value, 0x10);
+  EXPECT_EQ(insn.disp_offset, 3);
+  EXPECT_EQ(insn.disp_bytes, 4);
+  EXPECT_EQ(insn.imm_offset[0], 7);
+  EXPECT_EQ(insn.imm_bytes[0], 4);
+}
+
+TEST(X86Decode, DoesNotTakeAnAbsoluteOrRegisterDisplacementForRelative) {
+  EXPECT_EQ(one({0x8b, 0x04, 0x25, 0x10, 0, 0, 0}).rel_bytes, 0);  // mov eax, [0x10] (SIB, no base)
+  EXPECT_EQ(one({0x8b, 0x45, 0x10}).rel_bytes, 0);                 // mov eax, [rbp+0x10]
+  EXPECT_EQ(one({0x8b, 0x45, 0x10}).disp_bytes, 1);
+}
+
+TEST(X86Decode, ClassifiesControlFlow) {
+  using Flow = Instruction::Flow;
+  EXPECT_EQ(one({0xe9, 0, 0, 0, 0}).flow, Flow::jump);
+  EXPECT_EQ(one({0xeb, 0xfe}).flow, Flow::jump);
+  EXPECT_EQ(one({0xeb, 0xfe}).rel_value, -2);
+  EXPECT_EQ(one({0x0f, 0x84, 0, 0, 0, 0}).flow, Flow::branch);
+  EXPECT_EQ(one({0xe3, 0x02}).flow, Flow::branch);  // jrcxz
+  EXPECT_EQ(one({0xe8, 0, 0, 0, 0}).flow, Flow::call);
+  EXPECT_EQ(one({0xff, 0xd0}).flow, Flow::indirect_call);
+  EXPECT_EQ(one({0xff, 0xe0}).flow, Flow::indirect);
+  EXPECT_EQ(one({0x3e, 0xff, 0xe0}).flow, Flow::indirect);  // notrack jmp rax
+  EXPECT_EQ(one({0xc3}).flow, Flow::ret);
+  EXPECT_EQ(one({0xf3, 0xc3}).flow, Flow::ret);
+  EXPECT_EQ(one({0x0f, 0x0b}).flow, Flow::stop);
+  EXPECT_EQ(one({0xf4}).flow, Flow::stop);
+  EXPECT_EQ(one({0x90}).flow, Flow::next);
+}
+
+TEST(X86Decode, CallsEveryNopFormPaddingAndNothingElse) {
+  const Bytes nops[] = {{0x90},
+                        {0xcc},
+                        {0x66, 0x90},
+                        {0x0f, 0x1f, 0x00},
+                        {0x0f, 0x1f, 0x40, 0x00},
+                        {0x0f, 0x1f, 0x44, 0x00, 0x00},
+                        {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00},
+                        {0x0f, 0x1f, 0x80, 0, 0, 0, 0},
+                        {0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0},
+                        {0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}};
+  for (const Bytes &nop : nops) {
+    EXPECT_TRUE(one(nop).padding) << to_integer<int>(std::byte{nop[0]}) << " size " << nop.size();
+    EXPECT_EQ(one(nop).size_bytes, nop.size());
+  }
+  EXPECT_FALSE(one({0x48, 0x8d, 0x76, 0x00}).padding);  // lea rsi, [rsi+0]
+  EXPECT_FALSE(one({0xf3, 0x90}).padding);              // pause
+  EXPECT_FALSE(one({0xf3, 0x0f, 0x1e, 0xfa}).padding);  // endbr64
+  EXPECT_TRUE(one({0xf3, 0x0f, 0x1e, 0xfa}).endbr);
+}
+
+TEST(X86Decode, RefusesTruncatedAndInvalidBytes) {
+  EXPECT_FALSE(arch().decode(Bytes{}).has_value());
+  EXPECT_FALSE(arch().decode(Bytes{0xe9, 0, 0}).has_value());
+  EXPECT_FALSE(arch().decode(Bytes{0x06}).has_value());  // push es: not in 64-bit mode
+}
+
+TEST(X86Jump, RoundTripsAtTheEndsOfItsRangeAndRefusesBeyond) {
+  const uint64_t from = 0x7f0000000000;
+  for (const int64_t distance : {int64_t{0}, int64_t{INT32_MAX}, int64_t{INT32_MIN}}) {
+    const uint64_t to = from + 5 + static_cast<uint64_t>(distance);
+    const Result<Bytes> jump = arch().encode_jump(from, to);
+    ASSERT_TRUE(jump.has_value());
+    EXPECT_EQ(arch().decode_jump(*jump, from), to);
+  }
+  EXPECT_FALSE(arch().encode_jump(from, from + 5 + 0x80000000).has_value());
+  EXPECT_FALSE(arch().encode_jump(from, from + 5 - 0x80000001).has_value());
+}
+
+TEST(X86Relocate, KeepsTargetsOfMovedInstructions) {
+  const uint64_t from = 0x401000;
+  const uint64_t to = 0x501000;
+  // jne +0x20; mov eax, [rip+0x100]
+  const Bytes code = {0x75, 0x20, 0x8b, 0x05, 0x00, 0x01, 0, 0};
+  const Result<Bytes> moved = arch().relocate(code, from, to, 5);
+  ASSERT_TRUE(moved.has_value()) << moved.error().text();
+  const Instruction branch = one(*moved);
+  EXPECT_EQ(branch.flow, Instruction::Flow::branch);
+  EXPECT_EQ(to + branch.size_bytes + static_cast<uint64_t>(branch.rel_value), from + 2 + 0x20);
+  const Bytes rest(moved->begin() + branch.size_bytes, moved->end());
+  const Instruction loads = one(rest);
+  EXPECT_EQ(to + 6 + loads.size_bytes + static_cast<uint64_t>(loads.rel_value), from + 8 + 0x100);
+  const Bytes tail(rest.begin() + loads.size_bytes, rest.end());
+  EXPECT_EQ(arch().decode_jump(tail, to + 12), from + 8);
+}
+
+TEST(X86Relocate, RefusesBranchesWithoutALongFormAndBranchesIntoTheMovedBytes) {
+  EXPECT_FALSE(arch().relocate(Bytes{0xe3, 0x20, 0x90, 0x90, 0x90}, 0x1000, 0x2000, 5).has_value());  // jrcxz
+  EXPECT_FALSE(arch().relocate(Bytes{0xe2, 0x20, 0x90, 0x90, 0x90}, 0x1000, 0x2000, 5).has_value());  // loop
+  EXPECT_FALSE(arch().relocate(Bytes{0x75, 0x01, 0x90, 0x90, 0x90}, 0x1000, 0x2000, 5).has_value());
+  EXPECT_FALSE(arch().relocate(Bytes{0x90, 0x90}, 0x1000, 0x2000, 5).has_value());  // ends too early
+  EXPECT_FALSE(arch().relocate(Bytes{0xe8, 0, 0, 0, 0}, 0x1000, 0x200000000, 5).has_value());
+}
+
+TEST(X86Disassemble, PrintsTextAndSize) {
+  EXPECT_EQ(arch().disassemble(Bytes{0xe9, 0xfb, 0x0f, 0, 0}, 0x1000), "jmp 0x0000000000002000 (5)");
+}
+
+}  // namespace
+}  // namespace suture

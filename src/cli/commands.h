@@ -1,0 +1,15 @@
+// The table of commands. To add one: write src/cli/<command>.cc with `void add_<command>(CLI::App &app, Context &context)`
+// that adds the subcommand with its options and calls on_run(), declare it here, and add its line to kCommands in
+// command_line.cc. Nothing else knows the commands.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "cli/context.h"
+
+namespace suture::cli {
+
+// Understands the command line, runs the command, prints what there is to print; returns the exit status.
+int run_command_line(int argc, const char *const *argv);
+
+}  // namespace suture::cli
