@@ -1,5 +1,4 @@
 // From argv to an exit status; the command line contract's rules that hold for all commands are kept here.
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <new>
@@ -18,7 +17,12 @@ namespace {
 using AddCommand = void (*)(CLI::App &, Context &);
 
 // In the order in which `suture --help` lists them.
-constexpr std::array<AddCommand, 0> kCommands = {};
+constexpr AddCommand kCommands[] = {
+    add_inspect,
+    add_verify,
+    add_sign,
+    add_keygen,
+};
 
 // One line that says what is wrong and where the right form is found.
 int print_usage_error(const CLI::App &app, const CLI::ParseError &error, OutputFormat format) {
@@ -67,7 +71,8 @@ int run_command_line(int argc, const char *const *argv) {
   } catch (const CLI::Success &wanted) {  // --help and --version
     return finish_output(app.exit(wanted));
   } catch (const CLI::ParseError &error) {
-    return finish_output(print_usage_error(app, error, asks_for_json(argc, argv) ? OutputFormat::json : context.format));
+    return finish_output(
+        print_usage_error(app, error, asks_for_json(argc, argv) ? OutputFormat::json : context.format));
   }
   try {
     return finish_output(run_work(context));
