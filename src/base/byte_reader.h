@@ -73,8 +73,9 @@ class ByteReader {
   // A NUL-terminated string within the bytes, without its NUL.
   std::string_view c_string() {
     if (!ok_) return {};
-    const void *nul = std::memchr(bytes_.data() + offset_, 0, remaining());
-    if (remaining() == 0 || nul == nullptr) {
+    // memchr must not be given a null pointer, not even for no bytes.
+    const void *nul = remaining() == 0 ? nullptr : std::memchr(bytes_.data() + offset_, 0, remaining());
+    if (nul == nullptr) {
       fail();
       return {};
     }

@@ -129,8 +129,28 @@ Result<DynamicTable> read_dynamic(const Elf64File &file, Image &image) {
   return table;
 }
 
+// One more than the highest symbol index that a relocation table uses.
+uint64_t symbols_used_by(const Image &image, uint64_t address, uint64_t size_bytes) {
+  if (address == 0) return 0;
+  const ByteView table = image.at(LinkAddr(address), size_bytes);
+  uint64_t highest = 0;
+  Elf64_Rela raw{};
+  for (uint64_t at = 0; read_record(table, at, raw); at += sizeof(raw))
+    highest = std::max<uint64_t>(highest, ELF64_R_SYM(raw.r_info));
+  return std::min(highest + 1, kMaxSymbols);
+}
+
+// What the hash tables leave open: a program that exports nothing has an empty DT_GNU_HASH whose first symbol is 1,
+// however many symbols it imports. The section header knows; without one, what relocations use is what matters.
+uint64_t unhashed_symbol_count(const Elf64File &file, const Image &image, const DynamicTable &table) {
+  for (const Elf64_Shdr &section : file.sections())
+    if (section.sh_type == SHT_DYNSYM && section.sh_addr == table.symtab)
+      return std::min<uint64_t>(section.sh_size / sizeof(Elf64_Sym), kMaxSymbols);
+  return std::max(symbols_used_by(image, table.rela, table.relasz), symbols_used_by(image, table.jmprel, table.pltrelsz));
+}
+
 // Number of dynamic symbols: DT_HASH says it; DT_GNU_HASH must be walked to the end of its last chain.
-uint64_t dynamic_symbol_count(const Image &image, const DynamicTable &table) {
+uint64_t hashed_symbol_count(const Image &image, const DynamicTable &table) {
   if (table.hash != 0) {
     ByteReader reader(image.at(LinkAddr(table.hash), 8));
     reader.skip(4);
@@ -213,9 +233,9 @@ std::vector<std::string> read_version_names(const Image &image, const DynamicTab
   return names;
 }
 
-void read_dynamic_symbols(const DynamicTable &table, ByteView strings, Image &image) {
+void read_dynamic_symbols(const Elf64File &file, const DynamicTable &table, ByteView strings, Image &image) {
   const std::vector<std::string> versions = read_version_names(image, table, strings);
-  const uint64_t count = dynamic_symbol_count(image, table);
+  const uint64_t count = std::max(hashed_symbol_count(image, table), unhashed_symbol_count(file, image, table));
   const ByteView symbols = image.at(LinkAddr(table.symtab), count * sizeof(Elf64_Sym));
   for (uint64_t i = 0; i < count; ++i) {
     Elf64_Sym raw{};
@@ -331,7 +351,7 @@ Result<Image> read_elf_image(Bytes bytes, std::string path) {
   if (table.present) {
     image.soname = table.soname ? Elf64File::string_at(strings, table.soname) : "";
     for (const uint64_t offset : table.needed) image.needed.emplace_back(Elf64File::string_at(strings, offset));
-    read_dynamic_symbols(table, strings, image);
+    read_dynamic_symbols(file, table, strings, image);
     read_rela(table.rela, table.relasz, image);
     if (table.jmprel < table.rela || table.jmprel >= table.rela + table.relasz) read_rela(table.jmprel, table.pltrelsz, image);
     read_relr(table.relr, table.relrsz, image);

@@ -1,0 +1,144 @@
+// suture-cc as a compiler.
+#include <stdio.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/cat.h"
+#include "base/file.h"
+#include "build/cc_args.h"
+#include "build/cc_shim/shim.h"
+#include "build/compile_cache.h"
+#include "build/record.h"
+#include "build/subprocess.h"
+
+namespace suture {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One section per function and per variable: what the two builds are compared by. Both compilers take them on every target.
+constexpr const char *kSectionFlags[] = {"-ffunction-sections", "-fdata-sections"};
+
+bool compiles_code(const CcCommand &command) {
+  if (command.step != CcStep::assembly && command.step != CcStep::object && command.step != CcStep::link) return false;
+  for (const CcInput &input : command.inputs)
+    // A precompiled header is used only by compilations with the same flags. Assembler sources have the sections they name,
+    // and clang would warn of a flag it does not use.
+    if (input.kind == InputKind::source || input.kind == InputKind::header) return true;
+  return false;
+}
+
+// Ours go last, so that they win over -fno-function-sections, but before a "--" that ends the options.
+std::vector<std::string> with_flags(const std::vector<std::string> &args, const std::vector<std::string> &flags) {
+  std::vector<std::string> out = args;
+  const auto end = std::find(out.begin(), out.end(), std::string("--"));
+  out.insert(end, flags.begin(), flags.end());
+  return out;
+}
+
+std::string absolute(const std::string &cwd, const std::string &path) {
+  return path.empty() ? path : (fs::path(cwd) / path).lexically_normal().string();
+}
+
+// A file of ours that goes when the call ends.
+class SideFile {
+ public:
+  SideFile(const ShimConfig &config, std::string_view suffix)
+      : path_((config.tmp() / cat(::getpid(), suffix)).string()) {}
+  SideFile(const SideFile &) = delete;
+  SideFile &operator=(const SideFile &) = delete;
+  ~SideFile() { ::unlink(path_.c_str()); }
+  const std::string &path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+class Compilation {
+ public:
+  Compilation(const ShimCall &call, CcCommand command, std::vector<std::string> expanded)
+      : call_(call), command_(std::move(command)), cwd_(fs::current_path().string()), environment_(call.environment) {
+    record_.cwd = cwd_;
+    record_.tool = call.tool;
+    record_.args = std::move(expanded);
+    for (const std::string &source : command_.sources()) record_.sources.push_back(absolute(cwd_, source));
+    record_.lto = command_.lto;
+    set_variable(environment_, kActiveVariable, "1");
+  }
+
+  int run() {
+    if (!is_cacheable(command_)) return run_uncached();
+    const CompileCache cache(call_.config, compile_key(cwd_, call_.tool, record_.args, command_));
+    if (const std::optional<CachedCompile> entry = cache.find(); entry && cache.restore(*entry)) {
+      record_.from_cache = true;
+      note(entry->outputs[0].content);
+      (void)::fwrite(entry->diagnostics.data(), 1, entry->diagnostics.size(), stderr);
+      return 0;
+    }
+    return run_and_keep(cache);
+  }
+
+ private:
+  int run_uncached() {
+    if (command_.step == CcStep::link) prepare_link();
+    const std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
+    const int status = run_tool(call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()),
+                                environment_, "");
+    if (status == 0 && command_.step == CcStep::object && command_.sources().size() == 1) {
+      const Result<std::string> content = ObjectStore(call_.config.store()).add_file(command_.object_path());
+      if (content) note(*content);
+    }
+    return status;
+  }
+
+  int run_and_keep(const CompileCache &cache) {
+    const SideFile rules(call_.config, ".d"), messages(call_.config, ".err");
+    std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
+    if (!command_.writes_dependencies) flags.insert(flags.end(), {"-MD", "-MF", rules.path()});
+    const int status = run_tool(call_, with_flags(call_.args, flags), environment_, messages.path());
+    std::string text;
+    if (Result<std::string> read = read_text(messages.path())) text = std::move(*read);
+    (void)::fwrite(text.data(), 1, text.size(), stderr);
+    if (status != 0) return status;
+    // A result that cannot be kept (the disk is full, say) is still the compiler's result.
+    const Result<CachedCompile> kept =
+        cache.keep(command_, command_.writes_dependencies ? command_.dependency_path() : rules.path(), std::move(text));
+    if (kept) note(kept->outputs[0].content);
+    return status;
+  }
+
+  // The compiler driver is to find our linker, and our linker to know what the temporary objects are made of.
+  void prepare_link() {
+    const std::string before = get_variable(environment_, "COMPILER_PATH");
+    set_variable(environment_, "COMPILER_PATH", before.empty() ? call_.shim_folder.string() : cat(call_.shim_folder.string(), ":", before));
+    std::string sources;
+    for (const std::string &source : record_.sources) sources += source + "\n";
+    set_variable(environment_, kSourcesVariable, sources);
+  }
+
+  void note(const std::string &content) {
+    record_.output = absolute(cwd_, command_.object_path());
+    record_.output_content = content;
+    (void)write_record(call_.config.records(), record_);  // the driver notices what is missing when it folds the records
+  }
+
+  const ShimCall &call_;
+  CcCommand command_;
+  std::string cwd_;
+  std::vector<std::string> environment_;
+  CompileRecord record_;
+};
+
+}  // namespace
+
+int run_compiler(const ShimCall &call) {
+  std::vector<std::string> expanded = expand_response_files(call.args);
+  CcCommand command = parse_cc_command(expanded);
+  const bool of_interest =
+      command.step == CcStep::assembly || command.step == CcStep::object || command.step == CcStep::link;
+  if (command.cc1 || !of_interest || is_probe(fs::current_path().string(), command)) become_tool(call);
+  return Compilation(call, std::move(command), std::move(expanded)).run();
+}
+
+}  // namespace suture

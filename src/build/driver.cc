@@ -1,0 +1,300 @@
+#include "build/driver.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/cat.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "build/build_environment.h"
+#include "build/link_view.h"
+#include "build/object_store.h"
+#include "build/shim_config.h"
+#include "build/shim_dir.h"
+#include "build/subprocess.h"
+
+namespace suture {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char *kMarker = ".suture-work";
+constexpr size_t kLogTailLines = 15;
+constexpr uint64_t kMaxTouchedBytes = 64u << 20;
+
+double seconds_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+std::string log_tail(const fs::path &log) {
+  const Result<std::string> text = read_text(log);
+  if (!text) return {};
+  size_t at = text->size();
+  for (size_t lines = 0; lines <= kLogTailLines && at != std::string::npos && at > 0; ++lines) at = text->rfind('\n', at - 1);
+  return text->substr(at == std::string::npos ? 0 : at);
+}
+
+// One run of run_builds.
+class Build {
+ public:
+  explicit Build(const BuildRequest &request) : request_(request), work_(fs::absolute(request.work_dir).lexically_normal()) {
+    tree_ = request.build_path ? fs::absolute(*request.build_path).lexically_normal() : work_ / "src";
+  }
+
+  Result<BuildResult> run() {
+    TRY(open_work_folder());
+    result_.tree = tree_;
+    result_.source_changes = TRY(compare_trees(request_.pre_dir, request_.post_dir));
+    if (result_.source_changes.empty()) return Error::refused("the two source trees are equal: there is no fix to build");
+    TRY_WHILE(make_shims(), "preparing the compiler wrapper");
+    TRY_WHILE(build_pre(), "building the source before the fix");
+    const LinkView pre(TRY(read_records(work_ / "records/pre")), tree_, work_ / "store");
+    const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
+    std::vector<const LinkRecord *> pre_links;
+    for (const BuildRequest::Image &image : request_.images)
+      pre_links.push_back(TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix"));
+    TRY_WHILE(build_post(), "building the source after the fix");
+    const LinkView post(TRY(all_records()), tree_, work_ / "store");
+    const OutputIndex post_index = TRY(index_outputs(tree_));
+    for (size_t i = 0; i < request_.images.size(); ++i) {
+      BuildRequest::Image image = request_.images[i];
+      if (!image.output_path) image.output_path = pre.relative(pre_links[i]->output);
+      const LinkRecord *post_link = TRY_WHILE(find_link(post, post_index, image), "looking for the image in the build after the fix");
+      result_.images.push_back(TRY(pair_objects(image, pre, *pre_links[i], post, *post_link)));
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void say(const std::string &text) const {
+    if (request_.progress) request_.progress(text);
+  }
+
+  // The folder is ours alone from here: a second build of the same work folder waits for no one and is refused.
+  Status open_work_folder() {
+    std::error_code error;
+    fs::create_directories(work_, error);
+    if (error) return Error::failed(cat("cannot create ", work_.string(), ": ", error.message()));
+    if (!fs::exists(work_ / kMarker) && !fs::is_empty(work_, error))
+      return Error::refused(cat(work_.string(), " is not empty and not a work folder of suture")).with_next("choose another --work");
+    lock_ = Fd(::open((work_ / kMarker).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!lock_) return Error::from_errno(errno, cat("cannot create ", (work_ / kMarker).string()));
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+      return Error::refused(cat("another suture build is using ", work_.string()));
+    for (const char *folder : {"records", "store", "cache", "tmp", "log"}) fs::create_directories(work_ / folder, error);
+    return {};
+  }
+
+  Status make_shims() {
+    const fs::path program = TRY(find_shim_program());
+    environment_ = build_environment(request_, work_ / "shim");
+    config_.state = work_;
+    config_.tree = tree_;
+    config_.search_path = get_variable(environment_, "PATH").substr((work_ / "shim").string().size() + 1);
+    TRY(make_shim_folder(work_ / "shim", program, config_.search_path));
+    stamp_ = TRY(pre_stamp(program));
+    return {};
+  }
+
+  // Equal stamps: the pre build would come out as the one in the work folder.
+  Result<std::string> pre_stamp(const fs::path &program) const {
+    std::string text = cat("suture build stamp 1\n", TRY(tree_digest(request_.pre_dir)), "\n", request_.build_command, "\n",
+                           tree_.string(), "\n", to_hex(sha256(TRY(read_file(program)))), "\n");
+    // Only what we set ourselves: a TERM or a SSH_CLIENT of another session makes no other build.
+    for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
+    for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CC", "CXX",
+                             "DEB_BUILD_PROFILES"})
+      text += cat(name, "=", get_variable(environment_, name), "\n");
+    return to_hex(sha256(as_bytes(text)));
+  }
+
+  Status build_pre() {
+    const Result<std::string> done = read_text(work_ / "pre.stamp");
+    if (done && *done == stamp_ && fs::exists(tree_)) {
+      result_.pre_reused = true;
+      say("the work folder holds the build before the fix");
+      return {};
+    }
+    TRY(remove_old_build());
+    TRY(copy_tree(request_.pre_dir, tree_));
+    TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
+    result_.pre_seconds = TRY(run_command("pre"));
+    const OutputIndex index = TRY(index_outputs(tree_));
+    TRY(write_index(work_ / "pre-outputs.json", index));
+    return write_file_quick(work_ / "pre.stamp", as_bytes(stamp_));
+  }
+
+  // A build path may be anywhere: what lies there is removed only when this work folder put it there.
+  fs::path tree_marker() const { return work_ / "tree-is-ours"; }
+
+  Status remove_old_build() {
+    std::error_code error;
+    const bool ours = !request_.build_path || fs::exists(tree_marker());
+    if (fs::exists(tree_) && !ours)
+      return Error::refused(cat("the build path ", tree_.string(), " exists already")).with_next("remove it or choose another --build-path");
+    for (const fs::path &path : {work_ / "pre.stamp", work_ / "touched.json", work_ / "records", tree_}) {
+      fs::remove_all(path, error);
+      if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
+    }
+    return {};
+  }
+
+  Status build_post() {
+    TRY(bring_tree_to_post());
+    for (const TreeChange &change : result_.source_changes)
+      if (change.kind == TreeChangeKind::added) config_.added_names.push_back(fs::path(change.path).filename().string());
+    const std::string phase = TRY(next_post_phase());
+    result_.post_seconds = TRY(run_command(phase));
+    const Records records = TRY(read_records(work_ / "records" / phase));
+    for (const CompileRecord &compile : records.compiles) ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
+    result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
+    return {};
+  }
+
+  // Files that an earlier post tree changed and this one does not go back to pre.
+  Status bring_tree_to_post() {
+    std::set<std::string> paths = TRY(touched_before());
+    for (const TreeChange &change : result_.source_changes) paths.insert(change.path);
+    // Written first: after a crash in between, the next run still knows what may differ from pre.
+    TRY(write_file_quick(work_ / "touched.json", as_bytes(Json(paths).dump(1, ' ', false, Json::error_handler_t::replace))));
+    for (const std::string &path : paths) {
+      const WantedFile wanted = TRY(read_wanted(request_.post_dir / path));
+      TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to its state after the fix"));
+    }
+    return {};
+  }
+
+  Result<std::set<std::string>> touched_before() const {
+    std::set<std::string> paths;
+    if (!fs::exists(work_ / "touched.json")) return paths;
+    const Json json = Json::parse(TRY(read_text(work_ / "touched.json", kMaxTouchedBytes)), nullptr, false);
+    for (const Json &path : json)
+      if (path.is_string()) paths.insert(path.get<std::string>());
+    return paths;
+  }
+
+  Result<std::string> next_post_phase() const {
+    for (size_t number = 1;; ++number) {
+      const std::string phase = cat("post-", number);
+      std::error_code error;
+      if (fs::create_directories(work_ / "records" / phase, error)) return phase;
+      if (error) return Error::failed(cat("cannot create a record folder: ", error.message()));
+    }
+  }
+
+  Result<double> run_command(const std::string &phase) {
+    config_.phase = phase;
+    TRY(write_shim_config(work_ / "shim", config_));
+    const fs::path log = work_ / "log" / (phase + ".log");
+    std::error_code ignored;  // appended to when it cannot be removed
+    fs::remove(log, ignored);
+    say(cat("building (", phase, "): ", request_.build_command, "  [log: ", log.string(), "]"));
+    ProcessRequest process;
+    process.program = "/bin/sh";
+    process.words = {"sh", "-c", request_.build_command};
+    process.environment = environment_;
+    process.folder = tree_.string();
+    process.stdin_file = "/dev/null";
+    process.stdout_file = process.stderr_file = log.string();
+    const double start = seconds_now();
+    const ProcessOutcome outcome = TRY(run_process(process));
+    if (!outcome.succeeded())
+      return Error::failed(cat("the build command ", outcome.text(), "; the end of its output:", log_tail(log)))
+          .with_next(cat("the whole output is in ", log.string()));
+    return seconds_now() - start;
+  }
+
+  // Everything since pre: a link that was not made again in the latest build is still what lies in the tree.
+  Result<Records> all_records() const {
+    Records all;
+    std::error_code error;
+    for (const fs::directory_entry &folder : fs::directory_iterator(work_ / "records", error)) {
+      Records some = TRY(read_records(folder.path()));
+      all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
+      all.links.insert(all.links.end(), some.links.begin(), some.links.end());
+    }
+    std::sort(all.links.begin(), all.links.end(), [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
+    return all;
+  }
+
+  static Result<const LinkRecord *> find_link(const LinkView &view, const OutputIndex &index, const BuildRequest::Image &image) {
+    if (!image.output_path) return view.link_of_shipped(image.shipped_path, index);
+    if (const LinkRecord *link = view.link_of(*image.output_path, index)) return link;
+    return Error::refused(cat("no link that made ", *image.output_path, " was seen in the build"))
+        .with_next("the path is relative to the source tree; a linker called by absolute path or with -B is not seen");
+  }
+
+  std::vector<std::string> names_of(const LinkView &view, const std::vector<LinkInput> &inputs) const {
+    std::vector<std::string> names;
+    std::map<std::string, int> uses;
+    for (const LinkInput &input : inputs) {
+      // An object the compiler driver made and removed within one command is named by its source.
+      std::string name = input.source.empty() ? view.relative(input.path) : cat(view.relative(input.source), ".o");
+      if (!input.member.empty()) name += cat("(", input.member, ")");
+      if (const int use = ++uses[name]; use > 1) name += cat("#", use);  // equal member names are legal
+      names.push_back(std::move(name));
+    }
+    return names;
+  }
+
+  Result<LinkedImage> pair_objects(const BuildRequest::Image &image, const LinkView &pre, const LinkRecord &pre_link,
+                                   const LinkView &post, const LinkRecord &post_link) const {
+    const ObjectStore store(work_ / "store");
+    LinkedImage linked;
+    linked.shipped_path = image.shipped_path;
+    linked.output_path = *image.output_path;
+    linked.kind = post_link.kind;
+    linked.libraries = post_link.libraries;
+    linked.lto = pre_link.lto || post_link.lto;
+    linked.pre = store.path_of(pre_link.output_content);
+    linked.post = store.path_of(post_link.output_content);
+    const std::vector<LinkInput> before = pre.objects_of(pre_link), after = post.objects_of(post_link);
+    const std::vector<std::string> before_names = names_of(pre, before), after_names = names_of(post, after);
+    std::map<std::string, size_t> unpaired;
+    for (size_t i = 0; i < before.size(); ++i) unpaired[before_names[i]] = i;
+    for (size_t i = 0; i < after.size(); ++i) {
+      ObjectPair pair;
+      pair.name = after_names[i];
+      pair.post = store.path_of(after[i].content);
+      pair.source_file = post.source_of(after[i]);
+      pair.from_tree = !pair.name.starts_with("/");
+      pair.changed = true;
+      if (const auto twin = unpaired.find(pair.name); twin != unpaired.end()) {
+        pair.pre = store.path_of(before[twin->second].content);
+        pair.changed = pair.pre != pair.post;
+        unpaired.erase(twin);
+      }
+      linked.objects.push_back(std::move(pair));
+    }
+    for (const auto &[name, index] : unpaired)
+      linked.objects.push_back({name, store.path_of(before[index].content), {}, true, !name.starts_with("/"), pre.source_of(before[index])});
+    for (const LinkInput &input : after)
+      if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path, " ", input.member));
+    return linked;
+  }
+
+  const BuildRequest &request_;
+  fs::path work_, tree_;
+  Fd lock_;
+  std::vector<std::string> environment_;
+  ShimConfig config_;
+  std::string stamp_;
+  BuildResult result_;
+};
+
+}  // namespace
+
+Result<BuildResult> run_builds(const BuildRequest &request) { return Build(request).run(); }
+
+}  // namespace suture

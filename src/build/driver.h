@@ -1,0 +1,79 @@
+// Compiles a program before and after a fix and says which objects each image was linked from: the compile side of
+// `suture build`. The pre tree is copied into the work folder and built by the package's own command under the compiler
+// wrapper; then the same tree is brought to post's content, touching only what differs, and built again at the same path in
+// the same environment. Whatever differs between the two then comes from the fix.
+//
+// The work folder:
+//   src/            the tree being built (elsewhere when a build path is given)
+//   shim/           the wrapper under the names of the compilers, and its configuration
+//   store/          objects and linked programs, by content
+//   cache/          compilations, by command
+//   records/pre, records/post-N    one JSON file per compilation and link
+//   log/            output of the builds
+// It may be kept: a further fix to the same pre tree then reuses the pre build and every object the fix does not touch.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "build/record.h"
+#include "build/tree.h"
+
+namespace suture {
+
+enum class LineAnchoring { on, off };
+
+struct BuildRequest {
+  struct Image {
+    std::string shipped_path;                // where the binary is installed: its name finds the build output
+    std::optional<std::string> output_path;  // where the build makes it, relative to the tree
+  };
+  std::filesystem::path pre_dir, post_dir;
+  std::string build_command;  // for /bin/sh, run in the tree
+  std::vector<Image> images;
+  std::filesystem::path work_dir;
+  std::optional<std::filesystem::path> build_path;  // where the tree is to be built (recorded in debug info, __FILE__)
+  unsigned jobs = 0;                                // 0: as the build command says
+  std::vector<std::pair<std::string, std::string>> environment;  // added to ours
+  LineAnchoring anchoring = LineAnchoring::on;      // keep pre's line numbers in unchanged text (line_anchor.h)
+  std::function<void(const std::string &)> progress;
+};
+
+struct ObjectPair {
+  std::string name;           // relative to the tree: "src/rdb.o", "deps/lua/liblua.a(lapi.o)"; absolute outside of it
+  std::filesystem::path pre;  // snapshots; empty when the object is only in the other build
+  std::filesystem::path post;
+  bool changed = false;       // contents differ, or only one is there
+  bool from_tree = true;      // false: of the system (crt1.o, members of libc_nonshared.a)
+  std::string source_file;    // relative to the tree where within it; empty when it was not seen being compiled
+};
+
+struct LinkedImage {
+  std::string shipped_path;
+  std::string output_path;  // relative to the tree
+  LinkKind kind = LinkKind::executable;
+  std::filesystem::path pre, post;     // the linked file as it was right after the link: unstripped
+  std::vector<ObjectPair> objects;     // in link order of post; removed ones last
+  std::vector<std::string> libraries;  // shared libraries post was linked against
+  bool lto = false;                    // objects hold compiler intermediate code
+};
+
+struct BuildResult {
+  std::vector<LinkedImage> images;         // in the order of the request
+  std::vector<TreeChange> source_changes;  // from pre to post
+  std::filesystem::path tree;              // where it was built
+  double pre_seconds = 0, post_seconds = 0;
+  bool pre_reused = false;                 // the work folder held the pre build already
+  size_t pre_compiles = 0;                 // compilations seen
+  size_t post_compiles = 0, post_cached = 0;  // compiled again; asked for again but given from the cache
+};
+
+Result<BuildResult> run_builds(const BuildRequest &request);
+
+}  // namespace suture

@@ -1,0 +1,188 @@
+#include "build/link_view.h"
+
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/cat.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "build/object_store.h"
+
+namespace suture {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr int kMaxRelocatableDepth = 8;
+constexpr uint64_t kMaxIndexBytes = 256u << 20;
+
+bool is_linked_elf(int fd) {
+  unsigned char head[18];
+  if (::pread(fd, head, sizeof head, 0) != static_cast<ssize_t>(sizeof head)) return false;
+  if (std::string_view(reinterpret_cast<const char *>(head), 4) != "\177ELF") return false;
+  return head[16] == ET_EXEC || head[16] == ET_DYN;
+}
+
+std::string build_id_in_notes(Elf *elf) {
+  size_t count = 0;
+  if (::elf_getphdrnum(elf, &count) != 0) return {};
+  for (size_t i = 0; i < count; ++i) {
+    GElf_Phdr header;
+    if (::gelf_getphdr(elf, static_cast<int>(i), &header) == nullptr || header.p_type != PT_NOTE) continue;
+    Elf_Data *data = ::elf_getdata_rawchunk(elf, static_cast<int64_t>(header.p_offset), header.p_filesz,
+                                            header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+    GElf_Nhdr note;
+    size_t name = 0, content = 0;
+    for (size_t at = 0; data != nullptr && (at = ::gelf_getnote(data, at, &note, &name, &content)) > 0;) {
+      const uint8_t *bytes = static_cast<const uint8_t *>(data->d_buf);
+      if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::string_view(reinterpret_cast<const char *>(bytes + name), 3) == "GNU")
+        return to_hex(ByteView(bytes + content, note.n_descsz));
+    }
+  }
+  return {};
+}
+
+std::string build_id_of_fd(int fd) {
+  ::elf_version(EV_CURRENT);
+  Elf *elf = ::elf_begin(fd, ELF_C_READ_MMAP, nullptr);
+  if (elf == nullptr) return {};
+  const std::string id = build_id_in_notes(elf);
+  ::elf_end(elf);
+  return id;
+}
+
+}  // namespace
+
+std::string build_id_of_file(const fs::path &file) {
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  return fd && is_linked_elf(fd.get()) ? build_id_of_fd(fd.get()) : std::string();
+}
+
+Result<OutputIndex> index_outputs(const fs::path &tree) {
+  OutputIndex index;
+  std::error_code error;
+  fs::recursive_directory_iterator it(tree, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code gone;  // a build's background job may still remove its files
+    if (!it->is_regular_file(gone)) continue;
+    const Fd fd(::open(it->path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd && is_linked_elf(fd.get())) index.build_id_of[it->path().lexically_relative(tree).string()] = build_id_of_fd(fd.get());
+  }
+  if (error) return Error::failed(cat("cannot list ", tree.string(), ": ", error.message()));
+  return index;
+}
+
+Status write_index(const fs::path &file, const OutputIndex &index) {
+  return write_file_quick(file, as_bytes(Json(index.build_id_of).dump(1, ' ', false, Json::error_handler_t::replace)));
+}
+
+Result<OutputIndex> read_index(const fs::path &file) {
+  const Json json = Json::parse(TRY(read_text(file, kMaxIndexBytes)), nullptr, false);
+  OutputIndex index;
+  if (!json.is_object()) return Error::corrupt(cat(file.string(), " is not an index of outputs"));
+  for (const auto &[path, id] : json.items()) index.build_id_of[path] = id.is_string() ? id.get<std::string>() : std::string();
+  return index;
+}
+
+LinkView::LinkView(Records records, fs::path tree, fs::path store)
+    : records_(std::move(records)), tree_(std::move(tree)), store_(std::move(store)) {
+  for (const LinkRecord &link : records_.links) {
+    by_output_[link.output] = &link;
+    if (link.kind == LinkKind::relocatable) relocatable_by_content_[link.output_content] = &link;
+  }
+  for (const CompileRecord &compile : records_.compiles) compiles_by_content_.emplace(compile.output_content, &compile);
+}
+
+std::string LinkView::relative(const std::string &path) const {
+  const fs::path relative = fs::path(path).lexically_relative(tree_);
+  return relative.empty() || *relative.begin() == ".." ? path : relative.string();
+}
+
+const LinkRecord *LinkView::link_of_build_id(const std::string &build_id) const {
+  if (build_id.empty()) return nullptr;
+  const ObjectStore store(store_);
+  for (auto link = records_.links.rbegin(); link != records_.links.rend(); ++link)
+    if (link->kind != LinkKind::relocatable && build_id_of_file(store.path_of(link->output_content)) == build_id) return &*link;
+  return nullptr;
+}
+
+const LinkRecord *LinkView::link_of(const std::string &output, const OutputIndex &index) const {
+  const auto found = by_output_.find((tree_ / output).lexically_normal().string());
+  const LinkRecord *link = found == by_output_.end() ? nullptr : found->second;
+  const auto indexed = index.build_id_of.find(output);
+  if (indexed == index.build_id_of.end() || indexed->second.empty()) return link;
+  // The index says what lies there now; the link to that very path may be older than a rename over it.
+  if (link != nullptr && build_id_of_file(ObjectStore(store_).path_of(link->output_content)) == indexed->second) return link;
+  const LinkRecord *renamed = link_of_build_id(indexed->second);
+  return renamed != nullptr ? renamed : link;
+}
+
+Result<const LinkRecord *> LinkView::link_of_shipped(const std::string &shipped_path, const OutputIndex &index) const {
+  const std::string name = fs::path(shipped_path).filename().string();
+  std::set<const LinkRecord *> candidates;
+  for (const auto &[output, link] : by_output_)
+    if (link->kind != LinkKind::relocatable && fs::path(output).filename() == name) candidates.insert(link);
+  for (const auto &[path, id] : index.build_id_of)
+    if (fs::path(path).filename() == name)
+      if (const LinkRecord *link = link_of_build_id(id)) candidates.insert(link);
+  if (candidates.size() > 1) {
+    // The same link made twice (a build directory per flavour would differ in content) is one.
+    std::map<std::string, const LinkRecord *> by_content;
+    for (const LinkRecord *link : candidates) by_content[link->output_content] = link;
+    candidates.clear();
+    for (const auto &[content, link] : by_content) candidates.insert(link);
+  }
+  if (candidates.size() == 1) return *candidates.begin();
+  if (candidates.empty()) {
+    std::string made;
+    size_t count = 0;
+    for (const auto &[output, link] : by_output_)
+      if (link->kind != LinkKind::relocatable && ++count <= 20) made += cat(made.empty() ? "" : ", ", relative(output));
+    return Error::refused(cat("the build makes no file named ", name, count == 0 ? "; it linked nothing that was seen" : "; it links ", made))
+        .with_next(cat("name the build's output: --image ", shipped_path, "=PATH-IN-TREE"));
+  }
+  std::string names;
+  for (const LinkRecord *link : candidates) names += cat(names.empty() ? "" : ", ", relative(link->output));
+  return Error::refused(cat("the build makes several files named ", name, ": ", names))
+      .with_next(cat("name the one that is shipped: --image ", shipped_path, "=PATH-IN-TREE"));
+}
+
+void LinkView::expand(const LinkRecord &link, int depth, std::vector<LinkInput> &out) const {
+  for (const LinkInput &input : link.inputs) {
+    const auto inner = relocatable_by_content_.find(input.content);
+    // Only an output used exactly as ld -r left it is seen through: objcopy may have hidden or renamed symbols in it.
+    if (inner != relocatable_by_content_.end() && depth < kMaxRelocatableDepth && !inner->second->inputs.empty())
+      expand(*inner->second, depth + 1, out);
+    else
+      out.push_back(input);
+  }
+}
+
+std::vector<LinkInput> LinkView::objects_of(const LinkRecord &link) const {
+  std::vector<LinkInput> out;
+  expand(link, 0, out);
+  return out;
+}
+
+std::string LinkView::source_of(const LinkInput &input) const {
+  if (!input.source.empty()) return relative(input.source);
+  const auto [first, last] = compiles_by_content_.equal_range(input.content);
+  const CompileRecord *best = nullptr;
+  for (auto it = first; it != last; ++it) {
+    // Several sources may give equal objects; the one compiled to this very path is meant.
+    const bool same_path = it->second->output == input.path;
+    const bool same_member = !input.member.empty() && fs::path(it->second->output).filename() == fs::path(input.member).filename();
+    if (best == nullptr || same_path || same_member) best = it->second;
+  }
+  return best == nullptr || best->sources.empty() ? std::string() : relative(best->sources.front());
+}
+
+}  // namespace suture

@@ -1,0 +1,129 @@
+#include "build/record.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/cat.h"
+#include "base/file.h"
+#include "build/object_store.h"
+
+namespace suture {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxRecordBytes = 256u << 20;
+
+int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);  // wall time: orders the links of builds that ran on different days
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+std::string_view name_of(LinkKind kind) {
+  switch (kind) {
+    case LinkKind::executable: return "executable";
+    case LinkKind::shared: return "shared";
+    case LinkKind::relocatable: return "relocatable";
+  }
+  return "executable";
+}
+
+LinkKind link_kind(const std::string &name) {
+  if (name == "shared") return LinkKind::shared;
+  return name == "relocatable" ? LinkKind::relocatable : LinkKind::executable;
+}
+
+Status write_json(const fs::path &folder, const Json &json, std::string_view kind) {
+  // Bytes in file names that are not UTF-8 become U+FFFD; such a file then is not found again, which is noticed later.
+  const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return write_file_quick(folder / cat(now_ns(), "-", ::getpid(), ".", kind, ".json"), as_bytes(text));
+}
+
+CompileRecord compile_from(const Json &json) {
+  CompileRecord record;
+  record.cwd = json.value("cwd", "");
+  record.tool = json.value("tool", "");
+  record.args = json.value("args", std::vector<std::string>());
+  record.sources = json.value("sources", std::vector<std::string>());
+  record.output = json.value("output", "");
+  record.output_content = json.value("output_content", "");
+  record.from_cache = json.value("from_cache", false);
+  record.lto = json.value("lto", false);
+  return record;
+}
+
+LinkRecord link_from(const Json &json) {
+  LinkRecord record;
+  record.cwd = json.value("cwd", "");
+  record.tool = json.value("tool", "");
+  record.args = json.value("args", std::vector<std::string>());
+  record.kind = link_kind(json.value("link", ""));
+  record.output = json.value("output", "");
+  record.output_content = json.value("output_content", "");
+  record.libraries = json.value("libraries", std::vector<std::string>());
+  record.lto = json.value("lto", false);
+  record.members_known = json.value("members_known", true);
+  record.order = json.value("order", int64_t{0});
+  for (const Json &input : json.value("inputs", Json::array()))
+    record.inputs.push_back(
+        {input.value("path", ""), input.value("member", ""), input.value("content", ""), input.value("source", "")});
+  return record;
+}
+
+}  // namespace
+
+Status write_record(const fs::path &folder, const CompileRecord &record) {
+  const Json json = {{"cwd", record.cwd},       {"tool", record.tool},
+                     {"args", record.args},     {"sources", record.sources},
+                     {"output", record.output}, {"output_content", record.output_content},
+                     {"lto", record.lto},       {"from_cache", record.from_cache}};
+  return write_json(folder, json, "compile");
+}
+
+Status write_record(const fs::path &folder, const LinkRecord &record) {
+  Json inputs = Json::array();
+  for (const LinkInput &input : record.inputs)
+    inputs.push_back({{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source}});
+  const Json json = {{"cwd", record.cwd},
+                     {"tool", record.tool},
+                     {"args", record.args},
+                     {"link", name_of(record.kind)},
+                     {"output", record.output},
+                     {"output_content", record.output_content},
+                     {"inputs", inputs},
+                     {"libraries", record.libraries},
+                     {"lto", record.lto},
+                     {"members_known", record.members_known},
+                     {"order", now_ns()}};
+  return write_json(folder, json, "link");
+}
+
+Result<Records> read_records(const fs::path &folder) {
+  Records records;
+  std::error_code error;
+  if (!fs::exists(folder, error)) return records;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool compile = name.ends_with(".compile.json");
+    if (name.starts_with(".") || (!compile && !name.ends_with(".link.json"))) continue;
+    const Json json = Json::parse(TRY(read_text(entry.path(), kMaxRecordBytes)), nullptr, false);
+    if (!json.is_object()) return Error::corrupt(cat("not a build record: ", entry.path().string()));
+    try {  // nlohmann throws where a value has another type than asked for
+      if (compile) records.compiles.push_back(compile_from(json));
+      else records.links.push_back(link_from(json));
+    } catch (const Json::exception &problem) {
+      return Error::corrupt(cat("not a build record: ", entry.path().string(), ": ", problem.what()));
+    }
+  }
+  if (error) return Error::failed(cat("cannot list ", folder.string(), ": ", error.message()));
+  std::sort(records.links.begin(), records.links.end(),
+            [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
+  return records;
+}
+
+}  // namespace suture

@@ -1,0 +1,58 @@
+// What the compiler wrapper notes down of each compilation and link, one JSON file per invocation so that parallel builds
+// never wait for each other. The driver folds them after the build. Paths are absolute; contents are names in the store.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace suture {
+
+struct CompileRecord {
+  std::string cwd;
+  std::string tool;                // the real compiler's path
+  std::vector<std::string> args;   // as given by the build, response files expanded
+  std::vector<std::string> sources;
+  std::string output;              // empty when there is no single output
+  std::string output_content;
+  bool from_cache = false;
+  bool lto = false;
+};
+
+enum class LinkKind { executable, shared, relocatable };
+
+struct LinkInput {
+  std::string path;     // the file the linker opened: an object, or the archive
+  std::string member;   // within an archive
+  std::string content;  // snapshot of the object
+  std::string source;   // known when the compiler driver compiled and linked in one go: the object was temporary
+};
+
+struct LinkRecord {
+  std::string cwd;
+  std::string tool;
+  std::vector<std::string> args;
+  LinkKind kind = LinkKind::executable;
+  std::string output;
+  std::string output_content;
+  std::vector<LinkInput> inputs;        // objects and pulled-in archive members, in link order
+  std::vector<std::string> libraries;   // shared libraries linked against
+  bool lto = false;                     // some input holds compiler intermediate code instead of machine code
+  bool members_known = true;            // false: no link map was to be had, all members of archives are listed
+  int64_t order = 0;                    // later links have greater numbers
+};
+
+// Appends the record to the folder.
+Status write_record(const std::filesystem::path &folder, const CompileRecord &record);
+Status write_record(const std::filesystem::path &folder, const LinkRecord &record);
+
+struct Records {
+  std::vector<CompileRecord> compiles;
+  std::vector<LinkRecord> links;  // by order
+};
+// All records of a folder (none when it does not exist).
+Result<Records> read_records(const std::filesystem::path &folder);
+
+}  // namespace suture

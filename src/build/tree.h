@@ -1,0 +1,42 @@
+// Source trees: copying one, telling two apart by content, and bringing a built tree from one to the other by touching only
+// the files that differ, so that the build's own rules decide what is to be made again.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace suture {
+
+enum class TreeChangeKind { added, removed, changed };
+
+struct TreeChange {
+  std::string path;  // relative to the tree
+  TreeChangeKind kind = TreeChangeKind::changed;
+};
+
+// Copies files, folders and symbolic links with their modes and modification times. `to` must not exist yet.
+Status copy_tree(const std::filesystem::path &from, const std::filesystem::path &to);
+
+// What differs from `pre` to `post`, by content, type and executable bit; sorted by path.
+Result<std::vector<TreeChange>> compare_trees(const std::filesystem::path &pre, const std::filesystem::path &post);
+
+// Name of the content of a tree: equal for equal trees, whatever their times.
+Result<std::string> tree_digest(const std::filesystem::path &tree);
+
+// One file as it should be in the built tree.
+struct WantedFile {
+  enum class Type { absent, regular, link } type = Type::absent;
+  Bytes content;  // of a regular file; target of a link
+  unsigned mode = 0644;
+};
+Result<WantedFile> read_wanted(const std::filesystem::path &path);
+// Makes `tree/path` like `wanted`; leaves a file alone that is like it already. Fresh times, so that make notices.
+Status put_wanted(const std::filesystem::path &path, const WantedFile &wanted);
+
+}  // namespace suture
