@@ -67,7 +67,8 @@ int run_command_line(int argc, const char *const *argv) {
   } catch (const CLI::Success &wanted) {  // --help and --version
     return finish_output(app.exit(wanted));
   } catch (const CLI::ParseError &error) {
-    return finish_output(print_usage_error(app, error, asks_for_json(argc, argv) ? OutputFormat::json : context.format));
+    return finish_output(
+        print_usage_error(app, error, asks_for_json(argc, argv) ? OutputFormat::json : context.format));
   }
   try {
     return finish_output(run_work(context));

@@ -35,7 +35,9 @@ TEST(CommandLine, AnUnknownCommandIsAUsageErrorOfOneLine) {
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
 }
 
-TEST(CommandLine, NoCommandIsAUsageError) { EXPECT_EQ(run({}).status, 2); }
+TEST(CommandLine, NoCommandIsAUsageError) {
+  EXPECT_EQ(run({}).status, 2);
+}
 
 TEST(CommandLine, AUsageErrorWithJsonIsAnErrorObjectOnStandardOutput) {
   const Outcome result = run({"frobnicate", "--json"});
@@ -62,9 +64,9 @@ TEST(PrintError, JsonCarriesVerdictTargetStateAndNextStep) {
 
 TEST(Table, EscapesWhatWouldSteerATerminal) {
   EXPECT_EQ(printable("a\x1b[2J"), "a\\x1b[2J");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");            // C1 CSI
-  EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe");            // not UTF-8
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");   // a surrogate
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");           // C1 CSI
+  EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe");           // not UTF-8
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
   EXPECT_EQ(printable("na\xc3\xafve"), "na\xc3\xafve");
 }
 

@@ -1,6 +1,6 @@
-// The table of commands. To add one: write src/cli/<command>.cc with `void add_<command>(CLI::App &app, Context &context)`
-// that adds the subcommand with its options and calls on_run(), declare it here, and add its line to kCommands in
-// command_line.cc. Nothing else knows the commands.
+// The table of commands. To add one: write src/cli/<command>.cc with `void add_<command>(CLI::App &app, Context
+// &context)` that adds the subcommand with its options and calls on_run(), declare it here, and add its line to
+// kCommands in command_line.cc. Nothing else knows the commands.
 #pragma once
 
 #include <CLI/CLI.hpp>
