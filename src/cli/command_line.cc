@@ -18,7 +18,7 @@ namespace {
 using AddCommand = void (*)(CLI::App &, Context &);
 
 // In the order in which `suture --help` lists them.
-constexpr std::array<AddCommand, 0> kCommands = {};
+constexpr std::array<AddCommand, 1> kCommands = {add_build};
 
 // One line that says what is wrong and where the right form is found.
 int print_usage_error(const CLI::App &app, const CLI::ParseError &error, OutputFormat format) {

@@ -9,6 +9,8 @@
 
 namespace suture::cli {
 
+void add_build(CLI::App &app, Context &context);
+
 // Understands the command line, runs the command, prints what there is to print; returns the exit status.
 int run_command_line(int argc, const char *const *argv);
 

@@ -97,7 +97,10 @@ Status Binder::bind_piece(uint32_t piece) {
   std::vector<PatchEdge> edges;
   for (uint32_t e = 0; e < section.edges.size(); ++e) {
     if (section.edges[e].offset < begin || section.edges[e].offset >= end) continue;
-    PatchEdge edge = TRY(bind_edge(place.object, place.section, e));
+    Bytes contents = std::move(out_.pieces[piece].bytes);  // binding adds pieces, so no reference into them may be held
+    auto bound = bind_edge(place.object, place.section, e, item ? std::span<uint8_t>{} : std::span<uint8_t>(contents));
+    out_.pieces[piece].bytes = std::move(contents);
+    PatchEdge edge = TRY(std::move(bound));
     edge.offset -= begin;
     edges.push_back(edge);
   }
@@ -105,23 +108,29 @@ Status Binder::bind_piece(uint32_t piece) {
   return {};
 }
 
-Result<PatchEdge> Binder::bind_edge(uint32_t object, uint32_t section_index, uint32_t index) {
+Result<PatchEdge> Binder::bind_edge(uint32_t object, uint32_t section_index, uint32_t index, std::span<uint8_t> contents) {
   const ObjectSection &section = in_.post->program().object(object).sections[section_index];
   const Edge &edge = section.edges[index];
   const Reference reference = in_.post->reference(object, section_index, index);
   Use use;
   use.edge = &edge;
   uint32_t tail = 0;
+  std::span<uint8_t> instruction;
   if (section.kind == Kind::code) {
     const Code &code = in_.post->code(object, section_index);
     if (!code.complete) return Error::refused("its code cannot be decoded");
     tail = code.edge_tail[index];
     const auto holder = std::upper_bound(code.instructions.begin(), code.instructions.end(), edge.offset,
                                          [](uint64_t value, const CodeInstruction &entry) { return value < entry.at; });
-    const Instruction::Flow flow = std::prev(holder)->insn.flow;
+    const CodeInstruction &insn = *std::prev(holder);
+    if (insn.end() <= contents.size()) instruction = contents.subspan(insn.at, insn.insn.size_bytes);
+    Bytes trial(instruction.begin(), instruction.end());
+    use.may_be_direct = use.wants_slot() && in_.post->arch().make_direct(trial);
+    const Instruction::Flow flow = insn.insn.flow;
     use.is_call = flow == Instruction::Flow::call || flow == Instruction::Flow::jump || flow == Instruction::Flow::branch;
   }
   const Target target = TRY_WHILE(resolve(reference, use), cat("resolving its reference at byte ", edge.offset));
+  if (target.direct) (void)in_.post->arch().make_direct(instruction);  // it can: use.may_be_direct
   PatchEdge bound;
   bound.offset = edge.offset;
   bound.field_bytes = static_cast<uint8_t>(edge_bytes(edge.kind));
@@ -148,7 +157,7 @@ Result<Binder::Target> Binder::resolve(const Reference &reference, const Use &us
 
 // Strings and unnamed constants have no identity: the patch brings its own.
 Result<Binder::Target> Binder::resolve_item(const Place &place) {
-  if (const auto known = piece_of(place)) return Target{PatchEdge::To::piece, *known, 0, 0, 0};
+  if (const auto known = piece_of(place)) return Target{PatchEdge::To::piece, *known, 0, 0, 0, false};
   const ObjectSection &section = in_.post->program().section(place);
   const ByteView bytes = in_.post->item(place);
   if (bytes.empty()) return Error::refused(cat("it refers behind the end of ", section.name));
@@ -158,7 +167,7 @@ Result<Binder::Target> Binder::resolve_item(const Place &place) {
     if (const auto same = item_pieces_.find(content); same != item_pieces_.end()) {
       out_.pieces[same->second].alignment = std::max(out_.pieces[same->second].alignment, section.alignment);
       pieces_[place] = same->second;
-      return Target{PatchEdge::To::piece, same->second, 0, 0, 0};
+      return Target{PatchEdge::To::piece, same->second, 0, 0, 0, false};
     }
   }
   PatchPiece piece;
@@ -175,7 +184,7 @@ Result<Binder::Target> Binder::resolve_item(const Place &place) {
     sources_[index] = {place, true};
     queue_.push_back(index);
   }
-  return Target{PatchEdge::To::piece, index, 0, 0, 0};
+  return Target{PatchEdge::To::piece, index, 0, 0, 0, false};
 }
 
 std::optional<Binder::Target> Binder::base_value(const Place &post_place, Access access) const {
@@ -184,7 +193,7 @@ std::optional<Binder::Target> Binder::base_value(const Place &post_place, Access
   const SolvedValue *value = in_.solution->value(*pre, access);
   if (value == nullptr || value->conflict) return std::nullopt;
   const bool constant = access == Access::tls_dtp || access == Access::tls_tp;
-  return Target{constant ? PatchEdge::To::constant : PatchEdge::To::base, 0, value->value, 0, 0};
+  return Target{constant ? PatchEdge::To::constant : PatchEdge::To::base, 0, value->value, 0, 0, false};
 }
 
 bool Binder::stays_in_base(const Place &place) const {
@@ -213,8 +222,8 @@ Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offse
   if (in_.twins->ambiguous(place.object, place.section))
     return Error::refused(cat("which of several ", name, " of the old code corresponds to it cannot be told"));
   if (const auto replaced = replaced_.find(place); replaced != replaced_.end() && !use.is_call && offset == 0 && access == Access::address)
-    return Target{PatchEdge::To::base, 0, replaced->second.value, 0, 0};
-  if (const auto known = piece_of(place); known && !is_tls(access)) return Target{PatchEdge::To::piece, *known, 0, 0, 0};
+    return Target{PatchEdge::To::base, 0, replaced->second.value, 0, 0, false};
+  if (const auto known = piece_of(place); known && !is_tls(access)) return Target{PatchEdge::To::piece, *known, 0, 0, 0, false};
   if (stays_in_base(place)) {
     if (const auto value = base_value(place, access)) return *value;
     const auto pre = Comparison::pre_place(in_.pre->program(), post, *in_.twins, place);
@@ -227,7 +236,7 @@ Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offse
     }
   }
   if (is_tls(access)) return Error::refused(cat(name, " is new thread-local data"));
-  return Target{PatchEdge::To::piece, carry(place), 0, 0, 0};
+  return Target{PatchEdge::To::piece, carry(place), 0, 0, 0, false};
 }
 
 Result<Binder::Target> Binder::resolve_named(const Reference &reference, const Use &use) {
@@ -269,6 +278,10 @@ Result<Binder::Target> Binder::resolve_defined(const std::string &name, Place pl
   Target target = TRY(resolve_section(place, symbol_value, Access::address, direct));
   target.offset += symbol_value;
   if (!use.wants_slot()) return target;
+  if (use.may_be_direct) {
+    target.direct = true;
+    return target;
+  }
   PatchEdge content;
   content.field_bytes = 8;
   content.to = target.to;
@@ -302,8 +315,9 @@ Result<Binder::Target> Binder::resolve_import(const std::string &name, const Use
   for (auto it = range.first; it != range.second; ++it) {
     // A copy relocation: the program's own copy is the variable.
     if (it->second->kind != DynamicReloc::Kind::copy) continue;
-    const Target variable{PatchEdge::To::base, 0, it->second->at.value, 0, 0};
+    const Target variable{PatchEdge::To::base, 0, it->second->at.value, 0, 0, false};
     if (!use.wants_slot()) return variable;
+    if (use.may_be_direct) return Target{PatchEdge::To::base, 0, variable.base, 0, 0, true};
     PatchEdge content;
     content.field_bytes = 8;
     content.to = PatchEdge::To::base;
@@ -311,16 +325,16 @@ Result<Binder::Target> Binder::resolve_import(const std::string &name, const Use
     return slot_for(name, content);
   }
   if (use.is_call)
-    if (const auto stub = base_stub(name)) return Target{PatchEdge::To::base, 0, *stub, 0, 0};
+    if (const auto stub = base_stub(name)) return Target{PatchEdge::To::base, 0, *stub, 0, 0, false};
   if (use.is_call || use.wants_slot())
     if (const auto slot = base_slot(name, use.is_call ? false : true)) {
-      const Target target{PatchEdge::To::base, 0, *slot, 0, 0};
+      const Target target{PatchEdge::To::base, 0, *slot, 0, 0, false};
       return use.is_call ? stub_through(name, target) : target;
     }
   if (!use.is_call && !use.wants_slot() && use.edge->kind != EdgeKind::abs64)
     return Error::refused(cat("it takes the address of ", name, ", which another module defines, without a GOT slot"));
   const uint32_t import = import_index(name, weak);
-  if (use.edge->kind == EdgeKind::abs64) return Target{PatchEdge::To::import, 0, 0, import, 0};
+  if (use.edge->kind == EdgeKind::abs64) return Target{PatchEdge::To::import, 0, 0, import, 0, false};
   PatchEdge content;
   content.field_bytes = 8;
   content.to = PatchEdge::To::import;
@@ -354,7 +368,7 @@ Binder::Target Binder::slot_for(const std::string &key, const PatchEdge &content
     slot.edges.push_back(content);
     it->second = add_piece(std::move(slot));
   }
-  return Target{PatchEdge::To::piece, it->second, 0, 0, 0};
+  return Target{PatchEdge::To::piece, it->second, 0, 0, 0, false};
 }
 
 Binder::Target Binder::stub_through(const std::string &name, const Target &slot) {
@@ -377,7 +391,7 @@ Binder::Target Binder::stub_through(const std::string &name, const Target &slot)
     stub.edges.push_back(edge);
     it->second = add_piece(std::move(stub));
   }
-  return Target{PatchEdge::To::piece, it->second, 0, 0, 0};
+  return Target{PatchEdge::To::piece, it->second, 0, 0, 0, false};
 }
 
 Status Binder::add_unwind() {
@@ -430,7 +444,7 @@ Result<std::vector<PatchEdge>> Binder::entry_edges(uint32_t object, uint32_t sec
       edge.piece = *own;
       edge.addend = reference.offset;
     } else {
-      edge = TRY(bind_edge(object, section_index, e));
+      edge = TRY(bind_edge(object, section_index, e, {}));
     }
     edge.offset = section.edges[e].offset - begin;
     edges.push_back(edge);

@@ -35,15 +35,18 @@ class Binder {
     uint64_t base = 0;
     uint32_t import = 0;
     int64_t offset = 0;  // to add to the reference's own
+    bool direct = false; // not a slot, although the reference asks for one: the instruction must be made direct
   };
   struct Use {
     const Edge *edge = nullptr;
     bool is_call = false;      // a direct call or jump rather than an address taken
-    bool wants_slot() const;   // the field must reach an 8-byte slot that holds the address
+    bool may_be_direct = false;  // the instruction that loads from a slot can be turned into one that needs none
+    bool wants_slot() const;     // the field must reach an 8-byte slot that holds the address
   };
 
   Status bind_piece(uint32_t piece);
-  Result<PatchEdge> bind_edge(uint32_t object, uint32_t section, uint32_t edge);
+  // `contents`: the piece's bytes, where an instruction may have to be changed; empty for unwind entries.
+  Result<PatchEdge> bind_edge(uint32_t object, uint32_t section, uint32_t edge, std::span<uint8_t> contents);
   Result<Target> resolve(const Reference &reference, const Use &use);
   Result<Target> resolve_item(const Place &place);
   Result<Target> resolve_section(const Place &place, int64_t offset, Access access, const Use &use);
