@@ -154,8 +154,18 @@ class Build {
     TRY(bring_tree_to_post());
     for (const TreeChange &change : result_.source_changes)
       if (change.kind == TreeChangeKind::added) config_.added_names.push_back(fs::path(change.path).filename().string());
-    const std::string phase = TRY(next_post_phase());
-    result_.post_seconds = TRY(run_command(phase));
+    std::string phase = TRY(next_post_phase());
+    Result<double> seconds = run_command(phase);
+    if (!seconds && !result_.line_maps.empty()) {
+      // Code that makes names from __LINE__ does not take two lines of one number, and a generator may read the sources.
+      say("the build failed; trying without line anchoring");
+      result_.line_maps.clear();
+      result_.anchoring_given_up = true;
+      TRY(bring_tree_to_post());
+      phase = TRY(next_post_phase());
+      seconds = run_command(phase);
+    }
+    result_.post_seconds = TRY(std::move(seconds));
     const Records records = TRY(read_records(work_ / "records" / phase));
     for (const CompileRecord &compile : records.compiles) ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
     result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
@@ -169,9 +179,21 @@ class Build {
     // Written first: after a crash in between, the next run still knows what may differ from pre.
     TRY(write_file_quick(work_ / "touched.json", as_bytes(Json(paths).dump(1, ' ', false, Json::error_handler_t::replace))));
     for (const std::string &path : paths) {
-      const WantedFile wanted = TRY(read_wanted(request_.post_dir / path));
+      WantedFile wanted = TRY(read_wanted(request_.post_dir / path));
+      if (request_.anchoring == LineAnchoring::on && !result_.anchoring_given_up) TRY(anchor(path, wanted));
       TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to its state after the fix"));
     }
+    return {};
+  }
+
+  Status anchor(const std::string &path, WantedFile &post) {
+    if (post.type != WantedFile::Type::regular || !is_anchorable(path, as_text(post.content))) return {};
+    const WantedFile pre = TRY(read_wanted(request_.pre_dir / path));
+    if (pre.type != WantedFile::Type::regular || pre.content == post.content) return {};
+    AnchoredText anchored = anchor_lines(as_text(pre.content), as_text(post.content));
+    if (anchored.map.empty()) return {};
+    post.content.assign(anchored.text.begin(), anchored.text.end());
+    result_.line_maps.insert_or_assign(path, std::move(anchored.map));
     return {};
   }
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "build/line_anchor.h"
 #include "build/record.h"
 #include "build/tree.h"
 
@@ -67,6 +68,8 @@ struct LinkedImage {
 struct BuildResult {
   std::vector<LinkedImage> images;         // in the order of the request
   std::vector<TreeChange> source_changes;  // from pre to post
+  std::map<std::string, LineMap> line_maps;  // of the files whose post text was given #line directives
+  bool anchoring_given_up = false;         // the post tree builds only without them
   std::filesystem::path tree;              // where it was built
   double pre_seconds = 0, post_seconds = 0;
   bool pre_reused = false;                 // the work folder held the pre build already

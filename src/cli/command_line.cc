@@ -1,5 +1,4 @@
 // From argv to an exit status; the command line contract's rules that hold for all commands are kept here.
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <new>
@@ -18,7 +17,13 @@ namespace {
 using AddCommand = void (*)(CLI::App &, Context &);
 
 // In the order in which `suture --help` lists them.
-constexpr std::array<AddCommand, 1> kCommands = {add_build};
+constexpr AddCommand kCommands[] = {
+    add_build,
+    add_inspect,
+    add_verify,
+    add_sign,
+    add_keygen,
+};
 
 // One line that says what is wrong and where the right form is found.
 int print_usage_error(const CLI::App &app, const CLI::ParseError &error, OutputFormat format) {

@@ -2,30 +2,15 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <vector>
 
-#include "cli/commands.h"
+#include "cli/cli_test_support.h"
 #include "cli/table.h"
 
 namespace suture::cli {
 namespace {
 
-struct Outcome {
-  int status = -1;
-  std::string out;
-  std::string err;
-};
-
-Outcome run(std::vector<const char *> arguments) {
-  arguments.insert(arguments.begin(), "suture");
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Outcome result;
-  result.status = run_command_line(static_cast<int>(arguments.size()), arguments.data());
-  result.out = testing::internal::GetCapturedStdout();
-  result.err = testing::internal::GetCapturedStderr();
-  return result;
-}
+using testing_support::Outcome;
+using testing_support::run;
 
 TEST(CommandLine, AnUnknownCommandIsAUsageErrorOfOneLine) {
   const Outcome result = run({"frobnicate"});

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "base/cat.h"
+#include "cli/table.h"
 
 namespace suture::cli {
 
@@ -56,7 +56,13 @@ void print_json(const nlohmann::json &value) {
 }
 
 void warn(std::string_view text) {
-  fmt::print(stderr, "suture: {}\n", text);
+  std::string out = "suture: ";
+  for (size_t at = 0; at <= text.size();) {  // line by line: names in an Error may come from a target
+    const size_t end = std::min(text.find('\n', at), text.size());
+    out += printable(text.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  (void)std::fwrite(out.data(), 1, out.size(), stderr);  // there is nowhere to say that this failed
 }
 
 nlohmann::json to_json(const Error &error) {
