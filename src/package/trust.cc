@@ -9,6 +9,7 @@
 #include "base/cat.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/ownership.h"
 
 namespace suture {
 
@@ -19,14 +20,6 @@ namespace {
 constexpr uint64_t kMaxKeyFileBytes = 4096;
 constexpr size_t kMaxTrustedKeys = 4096;
 
-// Who may write it decides; who owns it may change that at any time.
-Status check_owner(const struct stat &info) {
-  if (info.st_uid != 0 && info.st_uid != ::geteuid())
-    return Error::refused(cat("belongs to user ", info.st_uid, ", not to root or the caller"));
-  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return Error::refused("may be written by others (chmod go-w)");
-  return {};
-}
-
 enum class Owner { any, checked };
 
 Result<TrustedKey> read_key(const fs::path &file, Owner owner) {
@@ -36,7 +29,7 @@ Result<TrustedKey> read_key(const fs::path &file, Owner owner) {
   if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, "fstat");
   if (owner == Owner::checked) {
     if (!S_ISREG(info.st_mode)) return Error::refused("is not a regular file");
-    TRY(check_owner(info));
+    TRY(check_only_owner_writes(info));
   }
   const Bytes bytes = TRY(read_all(fd.get(), kMaxKeyFileBytes));
   return TrustedKey{TRY(parse_public_key(as_text(bytes))), file.string()};
@@ -54,7 +47,7 @@ Result<TrustStore> TrustStore::load(const fs::path &folder) {
     return store;
   }
   if (!S_ISDIR(info.st_mode)) return Error::usage(cat(folder.string(), " is not a folder of public keys"));
-  TRY_WHILE(check_owner(info), cat("reading trust folder ", folder.string()));
+  TRY_WHILE(check_only_owner_writes(info), cat("reading trust folder ", folder.string()));
   std::vector<fs::path> files;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
