@@ -9,11 +9,15 @@
 
 namespace suture::cli {
 
+void add_build(CLI::App &app, Context &context);
 // Packages.
 void add_sign(CLI::App &app, Context &context);
 void add_verify(CLI::App &app, Context &context);
 void add_inspect(CLI::App &app, Context &context);
 void add_keygen(CLI::App &app, Context &context);
+
+// All of them, on an app that has none yet.
+void add_commands(CLI::App &app, Context &context);
 
 // Understands the command line, runs the command, prints what there is to print; returns the exit status.
 int run_command_line(int argc, const char *const *argv);

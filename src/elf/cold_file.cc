@@ -14,6 +14,7 @@
 #include "elf/cold_note.h"
 #include "elf/cold_sections.h"
 #include "elf/cold_unwind.h"
+#include "elf/debug_frame.h"
 #include "elf/elf64.h"
 #include "elf/hot_check.h"
 
@@ -79,6 +80,7 @@ class ColdWriter {
   Result<Bytes> write() {
     kept_ = TRY(kept_bytes(file_, base_.bytes));
     choose_place();
+    TRY(check_reach());
     // The sizes of the tables do not depend on where they lie, so a first draft tells where the patch will lie.
     link_patch();
     const Tables draft = TRY(build_tables());
@@ -91,6 +93,7 @@ class ColdWriter {
     TRY(update_dynamic());
     Elf64_Ehdr header = file_.header();
     write_program_headers(header);
+    append_debug_frame();
     TRY(append_sections(file_, section_changes(), out_, header));
     std::memcpy(out_.data(), &header, sizeof header);
     return std::move(out_);
@@ -122,6 +125,10 @@ class ColdWriter {
 
   void link_patch() {
     linked_ = hot_.segments;
+    // Tools take a segment with no bytes in the file for one without content, so a small one of zeros only is written
+    // out.
+    for (HotSegment &segment : linked_)
+      if (segment.bytes.empty() && segment.memory_bytes <= kPageBytes) segment.bytes.resize(segment.memory_bytes);
     for (const Fixup &fixup : hot_.fixups) {
       HotSegment &segment = linked_[static_cast<size_t>(segment_with_bytes(hot_, fixup.at, fixup_bytes(fixup.kind)) -
                                                         hot_.segments.data())];
@@ -184,13 +191,15 @@ class ColdWriter {
     return tables;
   }
 
-  Result<Bytes> build_unwind(LinkAddr at) const {
-    if (hot_.eh_frame_bytes == 0) return Bytes{};
+  ByteView linked_eh_frame() const {
     const size_t index =
         static_cast<size_t>(segment_with_bytes(hot_, hot_.eh_frame, hot_.eh_frame_bytes) - hot_.segments.data());
-    const ByteView content =
-        ByteView(linked_[index].bytes).subspan(hot_.eh_frame - linked_[index].address, hot_.eh_frame_bytes);
-    return merge_unwind_index(base_, {place_.patch + hot_.eh_frame.value, content}, at);
+    return ByteView(linked_[index].bytes).subspan(hot_.eh_frame - linked_[index].address, hot_.eh_frame_bytes);
+  }
+
+  Result<Bytes> build_unwind(LinkAddr at) const {
+    if (hot_.eh_frame_bytes == 0) return Bytes{};
+    return merge_unwind_index(base_, {place_.patch + hot_.eh_frame.value, linked_eh_frame()}, at);
   }
 
   void append_segments() {
@@ -243,6 +252,16 @@ class ColdWriter {
     }
     for (const FileWord &edit : dynamic.edits) store(std::span<uint8_t>(out_), edit.offset, edit.value);
     return {};
+  }
+
+  // Behind the segments, not loaded; a base that has the section already keeps it to itself.
+  void append_debug_frame() {
+    const auto names = [&](const Elf64_Shdr &section) { return file_.section_name(section) == ".debug_frame"; };
+    if (hot_.eh_frame_bytes == 0 || std::any_of(file_.sections().begin(), file_.sections().end(), names)) return;
+    const Bytes content = to_debug_frame(linked_eh_frame(), place_.patch + hot_.eh_frame.value);
+    out_.resize((out_.size() + 7) / 8 * 8);
+    debug_frame_ = {out_.size(), content.size()};
+    append(content);
   }
 
   Elf64_Phdr program_for(uint32_t type, const Piece &piece, uint64_t alignment) const {
@@ -337,6 +356,14 @@ class ColdWriter {
     changes.added.push_back({".phdrs.suture", section_for(tables_.programs, SHT_PROGBITS, 8)});
     changes.added.push_back({".note.suture", section_for(tables_.note, SHT_NOTE, 4)});
     for (const HotSection &section : hot_.sections) changes.added.push_back(added_section(section));
+    if (debug_frame_.size_bytes != 0) {
+      Elf64_Shdr header{};
+      header.sh_type = SHT_PROGBITS;
+      header.sh_offset = debug_frame_.offset;
+      header.sh_size = debug_frame_.size_bytes;
+      header.sh_addralign = 8;
+      changes.added.push_back({".debug_frame", header});
+    }
     for (const HotSymbol &symbol : hot_.symbols)
       changes.symbols.push_back(
           {symbol.name, place_.patch.value + symbol.address.value, symbol.size_bytes, symbol.function});
@@ -350,9 +377,13 @@ class ColdWriter {
     added.header.sh_addr = place_.patch.value + section.address.value;
     added.header.sh_size = section.size_bytes;
     added.header.sh_addralign = section.alignment;
-    for (size_t i = 0; i < linked_.size(); ++i)
-      if (section.address >= linked_[i].address && section.address - linked_[i].address <= linked_[i].memory_bytes)
-        added.header.sh_offset = segment_offset_[i].value + (section.address - linked_[i].address);
+    for (size_t i = 0; i < linked_.size(); ++i) {
+      const uint64_t into = section.address.value - linked_[i].address.value;
+      if (section.address < linked_[i].address || into > linked_[i].memory_bytes) continue;
+      added.header.sh_offset = segment_offset_[i].value + into;
+      if (section.no_bits && hot_.segments[i].bytes.empty() && !linked_[i].bytes.empty())
+        added.header.sh_type = SHT_PROGBITS;
+    }
     return added;
   }
 
@@ -368,6 +399,7 @@ class ColdWriter {
   std::vector<HotSegment> linked_;
   std::vector<FileOffset> segment_offset_;
   Tables tables_;
+  Piece debug_frame_;  // place in the file
   Bytes out_;
 };
 

@@ -9,6 +9,7 @@
 namespace suture {
 namespace {
 
+using testing_link::find_symbol;
 using testing_link::HotLinker;
 using testing_link::must;
 using testing_link::Old;
@@ -97,13 +98,16 @@ class ColdFile : public ::testing::Test {
   }
 
   void expect_no_new_lint(const std::filesystem::path &base, const std::filesystem::path &cold) {
-    // elflint knows no owners of notes but its own few.
-    const std::string filter = " | grep -v -e \"owner name 'Suture'\" -e '^No errors' | sed 's/[0-9]\\+//g' | sort -u";
+    // elflint knows no owners of notes but its own few, and takes a relocation for as large as the symbol it names,
+    // which from the GOT may reach into the next segment.
+    const std::string filter =
+        " | grep -v -e \"owner name 'Suture'\" -e 'read-only section modified' -e '^No errors' | sed 's/[0-9]\\+//g' | "
+        "sort -u";
     const std::string before = run("eu-elflint --gnu-ld " + base.string() + filter).text;
     const std::string after = run("eu-elflint --gnu-ld " + cold.string() + filter).text;
     EXPECT_EQ(after, before);
     const std::string readelf = run("readelf -aW " + cold.string()).text;
-    EXPECT_EQ(readelf.find("arning"), std::string::npos) << readelf;
+    EXPECT_EQ(readelf.find("readelf: "), std::string::npos) << readelf;
   }
 
   // The program, patched, in one flavour.
@@ -117,6 +121,10 @@ class ColdFile : public ::testing::Test {
     const std::string cold = patch(path("base"), hot);
     EXPECT_EQ(must(cold), kAfter);
     EXPECT_EQ(must("LD_BIND_NOW=1 " + cold), kAfter);
+    if (compile.find("static") == std::string::npos) {
+      must("/lib64/ld-linux-x86-64.so.2 --verify " + cold);
+      EXPECT_EQ(must("/lib64/ld-linux-x86-64.so.2 " + cold), kAfter);
+    }
     EXPECT_EQ(cold_patches_of(image_of(cold)), std::vector<std::string>{"test-patch"});
     expect_survives_strip(cold);
     expect_patchable_again(cold);
@@ -148,6 +156,188 @@ class ColdFile : public ::testing::Test {
   }
 };
 
+// A program of C++ whose replaced function catches what the base throws, throws to the base, has a destructor to run in
+// between, and looks down its stack.
+constexpr const char *kThrowing = R"(
+#include <cstdio>
+#include <stdexcept>
+#include <execinfo.h>
+int main();
+struct Guard { ~Guard() { std::puts("unwound"); } };
+extern "C" __attribute__((noinline, noipa)) int sees_main() {
+  void *frames[32];
+  const int count = backtrace(frames, 32);
+  for (int i = 0; i < count; ++i)
+    if (frames[i] > (void *)main && frames[i] < (char *)main + 1000) return 1;
+  return 0;
+}
+extern "C" __attribute__((noinline, noipa)) void thrower() { throw std::runtime_error("from the base"); }
+extern "C" __attribute__((noinline, noipa)) int catcher(int x) {
+  Guard guard;
+  try { if (x == 0) thrower(); } catch (const std::runtime_error &) { std::puts("old"); }
+  return sees_main();
+}
+int main() {
+  try { std::printf("%d\n", catcher(0)); } catch (...) { std::printf("caught\n"); }
+}
+)";
+constexpr const char *kThrowingPatch = R"(
+namespace std { class runtime_error; }
+extern "C" int puts(const char *);
+extern "C" int sees_main();
+extern "C" void thrower();
+struct Mine { ~Mine() { puts("mine unwound"); } };
+struct Own {};
+extern "C" __attribute__((noinline, noipa)) void rethrow(int x) { Mine mine; if (x == 0) throw Own(); }
+extern "C" int new_catcher(int x) {
+  Mine mine;
+  try { thrower(); } catch (...) { puts("new"); }
+  puts(sees_main() ? "sees main" : "lost");
+  rethrow(x);
+  return 0;
+}
+)";
+
+class ColdUnwinding : public ColdFile {
+ protected:
+  void expect_unwinding(const std::string &compile) {
+    put("base.cc", kThrowing);
+    must("g++ -O1 " + compile + " -o " + path("base").string() + " " + path("base.cc").string());
+    EXPECT_EQ(must(path("base").string()), "old\nunwound\n1\n");
+    const HotImage hot = HotLinker(image_of(path("base")), folder_.path())
+                             .link("g++ -O1 -fPIE", kThrowingPatch, {{"catcher", "new_catcher"}});
+    EXPECT_GT(hot.eh_frame_bytes, 0u);
+    EXPECT_EQ(must(patch(path("base"), hot)), "new\nsees main\nmine unwound\nmine unwound\ncaught\n");
+  }
+};
+
+TEST_F(ColdUnwinding, CarriesExceptionsAndBacktracesThroughAPie) {
+  expect_unwinding("-pie -fPIE");
+}
+TEST_F(ColdUnwinding, CarriesExceptionsAndBacktracesThroughAFixedProgram) {
+  expect_unwinding("-no-pie -fno-pie");
+}
+TEST_F(ColdUnwinding, CarriesExceptionsAndBacktracesThroughAStaticProgram) {
+  expect_unwinding("-static -fno-pie");
+}
+TEST_F(ColdUnwinding, CarriesExceptionsAndBacktracesThroughAStaticPie) {
+  expect_unwinding("-static-pie -fPIE");
+}
+TEST_F(ColdUnwinding, IsFollowedByADebugger) {
+  put("base.c", kProgram);
+  must("gcc -O1 -o " + path("base").string() + " " + path("base.c").string());
+  HotImage hot =
+      HotLinker(image_of(path("base")), folder_.path()).link("gcc -O1 -fPIE", kPatch, {{"answer", "new_answer"}});
+  must("strip " + path("base").string());
+  hot.base_digest = image_of(path("base")).digest;
+  const std::string cold = patch(path("base"), hot);
+  const std::string gdb = must(
+      "gdb -nx -batch -ex 'set debuginfod enabled off' -ex 'set startup-with-shell off' -ex 'break plus' -ex run -ex "
+      "bt " +
+      cold + " < /dev/null");
+  EXPECT_NE(gdb.find("in new_answer ()"), std::string::npos) << gdb;
+  EXPECT_NE(gdb.find("__libc_start_main"), std::string::npos) << gdb;
+}
+
+// A library as Debian ships it: stripped, with versions; its users find it by LD_LIBRARY_PATH.
+TEST_F(ColdFile, PatchesASharedLibraryOfTheSystem) {
+  const std::filesystem::path system = "/lib/x86_64-linux-gnu/libz.so.1";
+  if (!std::filesystem::exists(system)) GTEST_SKIP() << system;
+  put("host.c", R"(
+#include <dlfcn.h>
+#include <stdio.h>
+int main() {
+  void *library = dlopen("libz.so.1", RTLD_NOW);
+  if (!library) { puts(dlerror()); return 1; }
+  const char *(*version)(void) = (const char *(*)(void))dlsym(library, "zlibVersion");
+  unsigned long (*crc)(unsigned long, const char *, unsigned) = (unsigned long (*)(unsigned long, const char *, unsigned))dlsym(library, "crc32");
+  printf("%s %lx\n", version(), crc(0, "123456789", 9));
+  return 0;
+}
+)");
+  must("gcc -o " + path("host").string() + " " + path("host.c").string());
+  const Image base = image_of(system);
+  HotImage hot = HotLinker(base, folder_.path())
+                     .link("gcc -O1 -fPIE", R"(
+extern unsigned long crc32(unsigned long, const char *, unsigned);
+extern char *getenv(const char *);
+static const char *texts[] = {"cold library", "broken"};
+char *(*get)(const char *) = getenv;
+const char *new_version(void) {
+  return ((char *(*volatile *)(const char *))&get)[0]("HOME") && crc32(0, "123456789", 9) == 0xcbf43926 ? texts[0] : texts[1];
+}
+)",
+                           {{"zlibVersion", "new_version"}}, {{"getenv", "GLIBC_2.2.5"}});
+  std::filesystem::create_directory(path("lib"));
+  patch(system, hot, "lib/libz.so.1");
+  EXPECT_EQ(must("HOME=/ LD_LIBRARY_PATH=" + path("lib").string() + " " + path("host").string()),
+            "cold library cbf43926\n");
+  EXPECT_EQ(image_of(path("lib/libz.so.1")).id.text(), base.id.text());
+}
+
+TEST_F(ColdFile, PatchesTheShellOfTheSystem) {
+  const std::filesystem::path system = "/bin/bash";
+  if (find_symbol(image_of(system), "show_shell_version") == nullptr) GTEST_SKIP() << "a shell without that symbol";
+  HotImage hot = HotLinker(image_of(system), folder_.path())
+                     .link("gcc -O1 -fPIE", R"(
+extern char *shell_version_string(void);
+extern int puts(const char *);
+static int calls;
+static int *where = &calls;
+void new_version(int extended) { ++*where; puts("cold"); puts(shell_version_string() ? "shell" : ""); }
+)",
+                           {{"show_shell_version", "new_version"}});
+  const std::string cold = patch(system, hot);
+  EXPECT_EQ(must(cold + " --version"), "cold\nshell\n");
+  EXPECT_EQ(must(cold + " -c 'for i in 1 2 3; do (echo $i | cat); done; x=$(seq 1000 | tail -1); echo $x'"),
+            "1\n2\n3\n1000\n");
+}
+
+class ColdHugeData : public ColdFile {
+ protected:
+  void make(const std::string &compile, const std::string &size_bytes) {
+    put("base.c", R"(
+#include <stdio.h>
+#include <stdlib.h>
+static char big[)" + size_bytes +
+                      R"(];
+__attribute__((noinline, noipa)) int helper(int x) { return x; }
+__attribute__((noinline, noipa)) int answer(int x) { return helper(x) * 3 + 5; }
+int main(int argc, char **argv) {
+  big[sizeof big - argc] = 1;
+  char *heap = malloc(1000);
+  heap[999] = 2;
+  printf("%d\n", answer(argc) + big[sizeof big - 1] + heap[999]);
+  return 0;
+}
+)");
+    must("gcc -O1 " + compile + " -o " + path("base").string() + " " + path("base.c").string());
+  }
+  HotImage link(const std::string &flags) {
+    return HotLinker(image_of(path("base")), folder_.path())
+        .link("gcc -O1 " + flags,
+              "extern int helper(int); static int add = 100; int new_answer(int x) { return helper(x) + add++; }",
+              {{"answer", "new_answer"}});
+  }
+};
+
+TEST_F(ColdHugeData, PlacesThePatchBehindAGigabyteOfZeros) {
+  for (const std::string flags : {"-pie -fPIE", "-no-pie -fno-pie"}) {
+    make(flags, "1ul << 30");
+    const std::string cold = patch(path("base"), link("-fPIE"));
+    EXPECT_EQ(must(cold), "104\n");
+    EXPECT_LT(std::filesystem::file_size(cold), 200000u);
+  }
+}
+
+TEST_F(ColdHugeData, IsRefusedWhenCodeBehindItCouldNotReachTheBase) {
+  make("-pie -fPIE -mcmodel=large", "3ul << 30");
+  const auto cold = write_cold_file(image_of(path("base")), link("-fPIE"));
+  ASSERT_FALSE(cold);
+  EXPECT_EQ(cold.error().verdict(), Verdict::refused);
+  EXPECT_NE(cold.error().text().find("cannot reach"), std::string::npos) << cold.error().text();
+}
+
 TEST_F(ColdFile, PatchesAPie) {
   expect_patched("-pie -fPIE", "-fPIE -DIMPORTS");
 }
@@ -177,6 +367,54 @@ TEST_F(ColdFile, PatchesAProgramLinkedByGold) {
 }
 TEST_F(ColdFile, PatchesAProgramWithOneSegmentOfCodeAndConstants) {
   expect_patched("-pie -fPIE -Wl,-z,noseparate-code", "-fPIE -DIMPORTS");
+}
+
+class ColdRefusal : public ColdFile {
+ protected:
+  void SetUp() override {
+    put("base.c", kProgram);
+    must("gcc -O1 -o " + path("base").string() + " " + path("base.c").string());
+    base_ = image_of(path("base"));
+    hot_ = HotLinker(base_, folder_.path()).link("gcc -O1 -fPIE", kPatch, {{"answer", "new_answer"}});
+  }
+  void expect_refused(const std::string &why) {
+    const auto cold = write_cold_file(base_, hot_);
+    ASSERT_FALSE(cold);
+    EXPECT_NE(cold.error().text().find(why), std::string::npos) << cold.error().text();
+  }
+  Image base_;
+  HotImage hot_;
+};
+
+TEST_F(ColdRefusal, NamesBothBuildsWhenTheFileIsAnother) {
+  hot_.base_digest[0] ^= 1;
+  hot_.base_id.bytes[0] ^= 1;
+  expect_refused(base_.id.text());
+  expect_refused(hot_.base_id.text());
+}
+
+TEST_F(ColdRefusal, SaysWhichBytesDiffer) {
+  hot_.validations[0].expected[3] ^= 1;
+  expect_refused(hex(hot_.validations[0].range.begin.value));
+}
+
+TEST_F(ColdRefusal, WhenTheFunctionIsTooShortForAJump) {
+  hot_.redirects[0].room_bytes = 4;
+  expect_refused("no room");
+}
+
+TEST_F(ColdRefusal, WhenPointersLieInReadOnlyMemory) {
+  hot_.fixups = {{Fixup::Kind::self_abs64, PatchOffset(kHotHeaderBytes), 0}};
+  expect_refused("read-only memory");
+}
+
+TEST_F(ColdRefusal, WhenTheFileCarriesSomethingBehindItsSections) {
+  base_.bytes.resize(base_.bytes.size() + 1000, 'x');
+  expect_refused("behind its sections");
+}
+
+TEST_F(ColdRefusal, LeavesAFileWithoutOurNoteUnnamed) {
+  EXPECT_TRUE(cold_patches_of(base_).empty());
 }
 
 }  // namespace

@@ -61,8 +61,9 @@ struct Old {
 };
 
 inline const ImageSymbol *find_symbol(const Image &image, const std::string &name) {
-  for (const ImageSymbol &symbol : image.symbols)
-    if (symbol.name == name && symbol.defined) return &symbol;
+  for (const auto *table : {&image.symbols, &image.dynamic_symbols})
+    for (const ImageSymbol &symbol : *table)
+      if (symbol.name == name && symbol.defined) return &symbol;
   return nullptr;
 }
 
