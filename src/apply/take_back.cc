@@ -96,6 +96,20 @@ Status tidy_orphans(Session &session) {
   return session.refresh();
 }
 
+bool is_kept(const Session &session, const Transaction &transaction) {
+  const Result<uint64_t> flags = session.process.read_value<uint64_t>(transaction.units.front().code.begin + kFlagsOffset);
+  return flags && (*flags & kFlagKept) != 0;
+}
+
+// Best effort: without the mark the next run only looks again.
+void mark_kept(const Session &session, const Transaction &transaction) {
+  const RunAddr at = transaction.units.front().code.begin + kFlagsOffset;
+  const Result<uint64_t> flags = session.process.read_value<uint64_t>(at);
+  if (!flags) return;
+  const uint64_t kept = *flags | kFlagKept;
+  (void)session.process.write(at, {reinterpret_cast<const uint8_t *>(&kept), sizeof kept});
+}
+
 bool is_complete(const Transaction &transaction) {
   return transaction.units.size() == transaction.units.front().unit_count && transaction.units.front().unit == 0;
 }
@@ -108,7 +122,8 @@ Status repair_one(Session &session, const Transaction &transaction, const Switch
     return std::all_of(entries.states.begin(), entries.states.end(), [&](RecordState s) { return s == state; });
   };
   if (entries.all_are(EntryState::new_code) && all_states(RecordState::applied)) return {};
-  if (entries.all_are(EntryState::old_code) && all_states(RecordState::reverted)) return {};
+  if (entries.all_are(EntryState::old_code) && all_states(RecordState::reverted) && is_kept(session, transaction))
+    return {};
   if (entries.in_effect == Version::old_code) {
     std::string note;
     (void)TRY(take_back(session, transaction, options, note));
@@ -143,6 +158,7 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
   const SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
   TRY(session.refresh());
   if (!report.memory_is_unused || something_points_into(session, own)) {
+    mark_kept(session, own);
     note = "the patch's memory stays mapped: something in the process may still point into it";
     return report;
   }

@@ -38,7 +38,8 @@ TargetProgram::TargetProgram(const std::string &name, const std::vector<std::str
   std::vector<char *> argv = {const_cast<char *>(path.c_str())};
   for (const std::string &argument : arguments) argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
-  if (::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ) != 0) pid_ = 0;
+  if (::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ) != 0)
+    std::abort();  // no pid to send signals to
   posix_spawn_file_actions_destroy(&actions);
   ::close(in[0]);
   ::close(out[1]);
@@ -92,8 +93,8 @@ bool TargetProgram::makes_progress() {
 }
 
 bool TargetProgram::alive() const {
-  int status = 0;
-  return ::waitpid(pid_, &status, WNOHANG | WNOWAIT) == 0;
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
 std::string TargetProgram::maps() const {
