@@ -18,6 +18,7 @@ using AddCommand = void (*)(CLI::App &, Context &);
 
 // In the order in which `suture --help` lists them.
 constexpr AddCommand kCommands[] = {
+    add_build,
     add_inspect,
     add_verify,
     add_sign,

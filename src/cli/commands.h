@@ -9,6 +9,7 @@
 
 namespace suture::cli {
 
+void add_build(CLI::App &app, Context &context);
 // Packages.
 void add_sign(CLI::App &app, Context &context);
 void add_verify(CLI::App &app, Context &context);

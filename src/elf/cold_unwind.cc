@@ -5,7 +5,7 @@
 
 #include "base/byte_writer.h"
 #include "base/cat.h"
-#include "elf/eh_frame.h"
+#include "model/eh_frame.h"
 #include "elf/elf64.h"
 
 namespace suture {
