@@ -54,6 +54,9 @@ struct Arch {
   // Copies whole instructions covering at least `min_bytes` of the code at `from`, rewritten to run at `to`, followed by a
   // jump back to behind them; refused when an instruction cannot be moved.
   Result<Bytes> (*relocate)(ByteView code, uint64_t from, uint64_t to, uint32_t min_bytes);
+  // Turns an instruction that reaches its operand through a PC-relative pointer slot into one that reaches it directly (mov
+  // to lea, indirect call to direct call), in place and with the 4-byte field where it was. False when it is none of these.
+  bool (*make_direct)(std::span<uint8_t> instruction);
   // One line of assembly text for the instruction at `at` (Intel syntax), and its size; for people.
   std::string (*disassemble)(ByteView bytes, uint64_t at);
 };

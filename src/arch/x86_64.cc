@@ -18,6 +18,23 @@ std::string disassemble(ByteView bytes, uint64_t at) {
   return x86::disassemble(kMode, bytes, at);
 }
 
+// The linker's own relaxations of GOTPCRELX loads (psABI B.2), in forms that leave the field at the same offset: a call or
+// jump gets an address-size prefix, which means nothing there, in the place of the byte it no longer needs.
+bool make_direct(std::span<uint8_t> insn) {
+  const size_t size = insn.size();
+  if (size < 6 || (insn[size - 5] & 0xc7) != 0x05) return false;  // ModRM: disp32(%rip)
+  uint8_t &opcode = insn[size - 6];
+  uint8_t &modrm = insn[size - 5];
+  if (opcode == 0x8b) {
+    opcode = 0x8d;
+    return true;
+  }
+  if (size != 6 || opcode != 0xff || (modrm != 0x15 && modrm != 0x25)) return false;
+  modrm = modrm == 0x15 ? 0xe8 : 0xe9;
+  opcode = 0x67;
+  return true;
+}
+
 }  // namespace
 
 const Arch kArchX86_64 = {
@@ -29,6 +46,7 @@ const Arch kArchX86_64 = {
     .encode_jump = x86::encode_jump,
     .decode_jump = x86::decode_jump,
     .relocate = relocate,
+    .make_direct = make_direct,
     .disassemble = disassemble,
 };
 

@@ -1,5 +1,4 @@
 // From argv to an exit status; the command line contract's rules that hold for all commands are kept here.
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <new>
@@ -18,7 +17,23 @@ namespace {
 using AddCommand = void (*)(CLI::App &, Context &);
 
 // In the order in which `suture --help` lists them.
-constexpr std::array<AddCommand, 0> kCommands = {};
+constexpr AddCommand kCommands[] = {
+    add_build,
+    add_inspect,
+    add_verify,
+    add_sign,
+    add_keygen,
+};
+
+}  // namespace
+
+void add_commands(CLI::App &app, Context &context) {
+  app.set_version_flag("--version", std::string("suture ") + SUTURE_VERSION, "print the version");
+  app.require_subcommand(1);
+  for (const AddCommand add : kCommands) add(app, context);
+}
+
+namespace {
 
 // One line that says what is wrong and where the right form is found.
 int print_usage_error(const CLI::App &app, const CLI::ParseError &error, OutputFormat format) {
@@ -58,16 +73,14 @@ int finish_output(int status) {
 int run_command_line(int argc, const char *const *argv) {
   Context context = default_context();
   CLI::App app("Patches running programs and the files they came from, without a restart.", "suture");
-  app.set_version_flag("--version", std::string("suture ") + SUTURE_VERSION, "print the version");
-  app.require_subcommand(1);
-  app.option_defaults()->always_capture_default(false);
-  for (const AddCommand add : kCommands) add(app, context);
+  add_commands(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &wanted) {  // --help and --version
     return finish_output(app.exit(wanted));
   } catch (const CLI::ParseError &error) {
-    return finish_output(print_usage_error(app, error, asks_for_json(argc, argv) ? OutputFormat::json : context.format));
+    return finish_output(
+        print_usage_error(app, error, asks_for_json(argc, argv) ? OutputFormat::json : context.format));
   }
   try {
     return finish_output(run_work(context));

@@ -2,30 +2,15 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <vector>
 
-#include "cli/commands.h"
+#include "cli/cli_test_support.h"
 #include "cli/table.h"
 
 namespace suture::cli {
 namespace {
 
-struct Outcome {
-  int status = -1;
-  std::string out;
-  std::string err;
-};
-
-Outcome run(std::vector<const char *> arguments) {
-  arguments.insert(arguments.begin(), "suture");
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Outcome result;
-  result.status = run_command_line(static_cast<int>(arguments.size()), arguments.data());
-  result.out = testing::internal::GetCapturedStdout();
-  result.err = testing::internal::GetCapturedStderr();
-  return result;
-}
+using testing_support::Outcome;
+using testing_support::run;
 
 TEST(CommandLine, AnUnknownCommandIsAUsageErrorOfOneLine) {
   const Outcome result = run({"frobnicate"});
@@ -35,7 +20,9 @@ TEST(CommandLine, AnUnknownCommandIsAUsageErrorOfOneLine) {
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
 }
 
-TEST(CommandLine, NoCommandIsAUsageError) { EXPECT_EQ(run({}).status, 2); }
+TEST(CommandLine, NoCommandIsAUsageError) {
+  EXPECT_EQ(run({}).status, 2);
+}
 
 TEST(CommandLine, AUsageErrorWithJsonIsAnErrorObjectOnStandardOutput) {
   const Outcome result = run({"frobnicate", "--json"});
@@ -62,9 +49,9 @@ TEST(PrintError, JsonCarriesVerdictTargetStateAndNextStep) {
 
 TEST(Table, EscapesWhatWouldSteerATerminal) {
   EXPECT_EQ(printable("a\x1b[2J"), "a\\x1b[2J");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");            // C1 CSI
-  EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe");            // not UTF-8
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");   // a surrogate
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");           // C1 CSI
+  EXPECT_EQ(printable("\xff\xfe"), "\\xff\\xfe");           // not UTF-8
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
   EXPECT_EQ(printable("na\xc3\xafve"), "na\xc3\xafve");
 }
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "base/cat.h"
+#include "cli/table.h"
 
 namespace suture::cli {
 
@@ -30,7 +30,8 @@ void on_run(CLI::App &command, Context &context, std::function<Result<int>()> wo
 }
 
 void add_json_option(CLI::App &command, Context &context) {
-  command.add_flag_callback("--json", [&context] { context.format = OutputFormat::json; }, "report as JSON");
+  command.add_flag_callback(
+      "--json", [&context] { context.format = OutputFormat::json; }, "report as JSON");
 }
 
 void add_trust_dir_option(CLI::App &command, Context &context) {
@@ -45,18 +46,32 @@ void add_state_dir_option(CLI::App &command, Context &context) {
       ->capture_default_str();
 }
 
-void print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }  // main checks ferror()
+void print(std::string_view text) {
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}  // main checks ferror()
 
 void print_json(const nlohmann::json &value) {
   // Names from a target may hold any bytes; they are replaced rather than thrown at.
   print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-void warn(std::string_view text) { fmt::print(stderr, "suture: {}\n", text); }
+void warn(std::string_view text) {
+  std::string out = "suture: ";
+  for (size_t at = 0; at <= text.size();) {  // line by line: names in an Error may come from a target
+    const size_t end = std::min(text.find('\n', at), text.size());
+    out += printable(text.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  (void)std::fwrite(out.data(), 1, out.size(), stderr);  // there is nowhere to say that this failed
+}
 
 nlohmann::json to_json(const Error &error) {
-  return {{"verdict", name_of(error.verdict())}, {"target", name_of(error.state())}, {"what", error.what()},
-          {"steps", error.steps()},              {"next", error.next()},             {"message", error.line()}};
+  return {{"verdict", name_of(error.verdict())},
+          {"target", name_of(error.state())},
+          {"what", error.what()},
+          {"steps", error.steps()},
+          {"next", error.next()},
+          {"message", error.line()}};
 }
 
 void print_error(const Error &error, OutputFormat format) {

@@ -1,7 +1,7 @@
 // What every command of the `suture` program shares: the options all of them understand and how a command is run.
-// A command declares its options on its CLI::App and hands its work to on_run(); the work happens after the whole command
-// line was understood, so that a usage error never comes after an effect. Work returns the exit status, or an Error that is
-// printed here once, in one form for all commands. Only this folder prints.
+// A command declares its options on its CLI::App and hands its work to on_run(); the work happens after the whole
+// command line was understood, so that a usage error never comes after an effect. Work returns the exit status, or an
+// Error that is printed here once, in one form for all commands. Only this folder prints.
 #pragma once
 
 #include <filesystem>
@@ -31,7 +31,8 @@ enum class OutputFormat { people, json };
 
 struct Context {
   OutputFormat format = OutputFormat::people;
-  std::filesystem::path trust_dir;  // keys whose signatures are accepted: --trust-dir, SUTURE_TRUST_DIR, /etc/suture/trust.d
+  std::filesystem::path
+      trust_dir;  // keys whose signatures are accepted: --trust-dir, SUTURE_TRUST_DIR, /etc/suture/trust.d
   std::filesystem::path state_dir;  // what is installed: --state-dir, SUTURE_STATE_DIR, /var/lib/suture
 
   std::function<Result<int>()> work;  // set by the chosen command's on_run()

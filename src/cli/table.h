@@ -1,5 +1,5 @@
-// Tables and texts for people: columns as wide as their widest cell, the last one unpadded. Cells from packages and targets
-// are made safe for a terminal first.
+// Tables and texts for people: columns as wide as their widest cell, the last one unpadded. Cells from packages and
+// targets are made safe for a terminal first.
 #pragma once
 
 #include <string>
@@ -8,7 +8,8 @@
 
 namespace suture::cli {
 
-// Control characters and invalid UTF-8 become \xNN: a process name or a description must not steer the reader's terminal.
+// Control characters and invalid UTF-8 become \xNN: a process name or a description must not steer the reader's
+// terminal.
 std::string printable(std::string_view text);
 
 // "12 B", "3.4 KiB", "1.2 MiB".

@@ -1,5 +1,5 @@
-// The coldpatch: the base file with a HotImage's segments appended, its dynamic tables and unwind index extended, jumps at
-// the replaced functions, and a note that names the patches inside (docs/formats/cold.md).
+// The coldpatch: the base file with a HotImage's segments appended, its dynamic tables and unwind index extended, jumps
+// at the replaced functions, and a note that names the patches inside (docs/formats/cold.md).
 #pragma once
 
 #include <string>

@@ -4,7 +4,7 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
-#include "elf/eh_frame.h"
+#include "model/eh_frame.h"
 #include "elf/elf64.h"
 
 namespace suture {

@@ -1,4 +1,4 @@
-#include "elf/eh_frame.h"
+#include "model/eh_frame.h"
 
 #include <map>
 

@@ -1,0 +1,203 @@
+// `suture build`: from the source before and after a fix, and the binaries as shipped, to one package.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/cat.h"
+#include "base/file.h"
+#if __has_include("build/patch_tree.h")
+#include "build/patch_tree.h"
+#define HAVE_PT 1
+#endif
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/table.h"
+#include "package/format.h"
+#include "pipeline/build_patch.h"
+
+namespace suture::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Options {
+  std::string pre, post, source;
+  std::vector<std::string> patches;
+  std::string command;
+  std::vector<std::string> images;
+  std::string output;
+  std::string work;
+  std::string build_path;
+  std::string id, version, description;
+  uint64_t sequence = 1;
+  std::vector<std::string> cves, requires_ids, supersedes_ids, allow;
+  unsigned jobs = 0;
+  bool explain = false;
+  bool dry_run = false;
+  bool no_anchoring = false;
+};
+
+json to_json(const ImageReport &image) {
+  json out = {{"path", image.path}, {"build_output", image.output_path}, {"build_id", image.build_id.text()}, {"base_bytes", image.base_bytes},
+              {"hot_bytes", image.hot_bytes}, {"cold_bytes", image.cold_bytes}, {"code_and_data_bytes", image.code_and_data_bytes},
+              {"seconds", image.seconds}, {"not_in_image", image.not_in_image}};
+  out["match"] = {{"functions", image.match.functions}, {"located", image.match.located}, {"absent", image.match.absent},
+                  {"ambiguous", image.match.ambiguous}, {"code_bytes", image.match.code_bytes}, {"located_bytes", image.match.located_bytes}};
+  out["functions"] = json::array();
+  for (const PatchedFunction &f : image.functions)
+    out["functions"].push_back({{"name", f.name}, {"old_size", f.old_size_bytes}, {"new_size", f.new_size_bytes}, {"reason", f.reason}, {"new", f.added}});
+  out["hazards"] = json::array();
+  for (const Hazard &h : image.hazards) out["hazards"].push_back({{"kind", h.kind}, {"item", h.item}, {"detail", h.detail}});
+  out["differences"] = json::array();
+  for (size_t i = 0; i < image.differences.size(); ++i) {
+    const Difference &d = image.differences[i];
+    out["differences"].push_back({{"object", image.object_of_difference[i]}, {"name", d.name}, {"change", name_of(d.change)}, {"reason", d.reason}});
+  }
+  return out;
+}
+
+json to_json(const BuildPatchReport &report, const Options &options) {
+  json out = {{"id", report.package.id}, {"output", options.dry_run ? "" : options.output}, {"objects", report.objects},
+              {"changed_objects", report.changed_objects}, {"pre_seconds", report.pre_seconds}, {"post_seconds", report.post_seconds},
+              {"unaffected", report.unaffected}, {"images", json::array()}};
+  for (const ImageReport &image : report.images) out["images"].push_back(to_json(image));
+  return out;
+}
+
+void explain(const BuildPatchReport &report) {
+  for (const ImageReport &image : report.images) {
+    print(cat(image.path, " (build-id ", image.build_id.text(), ")\n"));
+    print(fmt::format("  matched {} of {} functions, {:.1f} % of the code; {} not in the image, {} ambiguous\n", image.match.located, image.match.functions,
+                      image.match.code_bytes ? 100.0 * static_cast<double>(image.match.located_bytes) / static_cast<double>(image.match.code_bytes) : 0,
+                      image.match.absent, image.match.ambiguous));
+    Table table({"CHANGE", "OBJECT", "NAME", "REASON"});
+    for (size_t i = 0; i < image.differences.size(); ++i) {
+      const Difference &d = image.differences[i];
+      table.add({std::string(name_of(d.change)), printable(image.object_of_difference[i]), printable(d.name), printable(d.reason)});
+    }
+    if (!table.empty()) print(table.text(2));
+    for (const std::string &name : image.not_in_image) print(cat("  ", printable(name), " changes, but this image does not contain it\n"));
+  }
+}
+
+void summarize(const BuildPatchReport &report, const Options &options) {
+  for (const ImageReport &image : report.images) {
+    if (image.hot_bytes == 0) continue;
+    Table table({"FUNCTION", "OLD", "NEW", "WHY"});
+    for (const PatchedFunction &f : image.functions)
+      table.add({printable(f.name), f.added ? "-" : cat(f.old_size_bytes), cat(f.new_size_bytes), printable(f.reason)});
+    print(cat(image.path, "\n", table.text(2)));
+    print(fmt::format("  hotpatch {} ({} of code and data), base {}; matched {} of {} functions\n", human_size(image.hot_bytes),
+                      human_size(image.code_and_data_bytes), human_size(image.base_bytes), image.match.located, image.match.functions));
+  }
+  for (const std::string &path : report.unaffected) print(cat(path, ": not affected by this fix\n"));
+  if (!options.dry_run) print(cat("wrote ", options.output, " (id ", report.package.id, ", unsigned)\n"));
+}
+
+Result<BuildRequest::Image> parse_image(const std::string &text) {
+  BuildRequest::Image image;
+  const size_t equals = text.find('=');
+  image.shipped_path = text.substr(0, equals);
+  if (equals != std::string::npos) image.output_path = text.substr(equals + 1);
+  std::error_code error;
+  if (!fs::is_regular_file(image.shipped_path, error))
+    return Error::usage(cat("--image ", text, ": ", image.shipped_path, " is not a file")).with_next("name the binary as it is shipped, e.g. /usr/sbin/nginx=objs/nginx");
+  return image;
+}
+
+// "redis-CVE-1.hotpatch" names the patch "redis-CVE-1" unless --id does.
+std::string id_from(const std::string &output) {
+  std::string id = fs::path(output).filename().string();
+  if (id.ends_with(".hotpatch")) id.resize(id.size() - 9);
+  return id;
+}
+
+Result<BuildPatchRequest> make_request(const Options &options, const fs::path &work) {
+  BuildPatchRequest request;
+  request.build.build_command = options.command;
+  for (const std::string &text : options.images) request.build.images.push_back(TRY(parse_image(text)));
+  request.build.work_dir = work;
+  if (!options.build_path.empty()) request.build.build_path = options.build_path;
+  request.build.jobs = options.jobs;
+  if (options.no_anchoring) request.build.anchoring = LineAnchoring::off;
+  request.id = options.id.empty() ? id_from(options.output) : options.id;
+  request.sequence = options.sequence;
+  request.version = options.version;
+  request.description = options.description;
+  request.cves = options.cves;
+  request.requires_ids = options.requires_ids;
+  request.supersedes_ids = options.supersedes_ids;
+  request.allowed = {options.allow.begin(), options.allow.end()};
+  return request;
+}
+
+Result<int> run(const Options &options, const Context &context) {
+  const bool trees = !options.pre.empty() && !options.post.empty();
+  const bool patches = !options.source.empty() && !options.patches.empty();
+  if (trees == patches) return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE");
+  TempDir temporary = TRY(TempDir::create("suture-build"));
+  const fs::path work = options.work.empty() ? temporary.path() / "work" : fs::path(options.work);
+  BuildPatchRequest request = TRY(make_request(options, work));
+  if (trees) {
+    request.build.pre_dir = options.pre;
+    request.build.post_dir = options.post;
+  } else {
+#ifdef HAVE_PT
+    const PatchedTrees made = TRY(make_patched_trees(options.source, {options.patches.begin(), options.patches.end()}, temporary.path()));
+    request.build.pre_dir = made.pre;
+    request.build.post_dir = made.post;
+#endif
+  }
+  Progress progress;
+  request.build.progress = [&](const std::string &text) { progress.show(text); };
+  BuildPatchReport report;
+  auto built = build_patch(request, report);
+  progress.clear();
+  if (options.explain && !context.json()) explain(report);
+  if (!built) {
+    if (options.work.empty() && built.error().verdict() == Verdict::failed) std::move(temporary).keep();  // its log tells why
+    return std::move(built).error();
+  }
+  const Bytes package = TRY(encode_package(report.package));
+  if (!options.dry_run) TRY(write_file_atomic(options.output, package));
+  if (context.json()) print_json(to_json(report, options));
+  else summarize(report, options);
+  return kDone;
+}
+
+}  // namespace
+
+void add_build(CLI::App &app, Context &context) {
+  CLI::App *command = app.add_subcommand("build", "make a patch package from a source fix and the shipped binaries");
+  auto options = std::make_shared<Options>();
+  command->add_option("--pre", options->pre, "source tree before the fix, as the image was built from")->type_name("DIR");
+  command->add_option("--post", options->post, "source tree after the fix")->type_name("DIR");
+  command->add_option("--source", options->source, "source tree before the fix; the patches are applied to a copy")->type_name("DIR");
+  command->add_option("--patch", options->patches, "patch file with the fix (may be repeated)")->type_name("FILE")->allow_extra_args(false);
+  command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD")->required();
+  command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")
+      ->type_name("FILE[=BUILD_OUTPUT]")->required()->allow_extra_args(false);
+  command->add_option("-o,--output", options->output, "package to write")->type_name("PKG")->required();
+  command->add_option("--id", options->id, "id of the patch (default: the package's file name)");
+  command->add_option("--sequence", options->sequence, "number that grows with each package of one id");
+  command->add_option("--patch-version", options->version, "version to show to people");
+  command->add_option("--description", options->description, "one line on what the patch does");
+  command->add_option("--cve", options->cves, "CVE that the patch fixes (may be repeated)")->allow_extra_args(false);
+  command->add_option("--requires", options->requires_ids, "id of a patch that must be applied before (may be repeated)")->allow_extra_args(false);
+  command->add_option("--supersedes", options->supersedes_ids, "id of a patch that this one replaces (may be repeated)")->allow_extra_args(false);
+  command->add_option("--allow", options->allow, "allow a hazard by name, KIND:ITEM (may be repeated)")->type_name("HAZARD")->allow_extra_args(false);
+  command->add_option("--work", options->work, "keep the builds in this folder: a second fix to the same source reuses them")->type_name("DIR");
+  command->add_option("--build-path", options->build_path, "build the tree at this path (for programs that embed it)")->type_name("DIR");
+  command->add_option("-j,--jobs", options->jobs, "jobs for make (default: as the build command says)");
+  command->add_flag("--explain", options->explain, "print every difference between the two builds and its reason");
+  command->add_flag("--dry-run", options->dry_run, "do all but write the package");
+  command->add_flag("--no-line-anchoring", options->no_anchoring, "let __LINE__ move with the fix");
+  add_json_option(*command, context);
+  on_run(*command, context, [options, &context] { return run(*options, context); });
+}
+
+}  // namespace suture::cli

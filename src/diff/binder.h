@@ -1,0 +1,83 @@
+// Chooses the pieces that a patch must carry and binds every reference they make: to another piece, to an address of the
+// base image that run-pre matching found, to a GOT slot or PLT stub that the base has for an import, or to a new import.
+// Existing data is always the base's, never a copy.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+
+#include "diff/make_patch.h"
+
+namespace suture {
+
+class Binder {
+ public:
+  explicit Binder(const DiffInput &input);
+
+  // The function at `post` replaces the one at `old_entry`: calls from the patch go to the new one, but its address as a
+  // value stays the old entry, which is what the running program compares with.
+  void replace(const Place &post, LinkAddr old_entry);
+  // Binds until nothing new is needed.
+  Status bind_all();
+  // Unwind entries of all carried code.
+  Status add_unwind();
+  void add_redirect(PatchRedirect redirect) { out_.redirects.push_back(std::move(redirect)); }
+  void add_validation(Validation validation) { out_.validations.push_back(std::move(validation)); }
+  std::optional<uint32_t> piece_of(const Place &post) const;
+  std::vector<Place> carried_functions() const;
+  PatchObject take() && { return std::move(out_); }
+
+ private:
+  struct Target {
+    PatchEdge::To to = PatchEdge::To::base;
+    uint32_t piece = 0;
+    uint64_t base = 0;
+    uint32_t import = 0;
+    int64_t offset = 0;  // to add to the reference's own
+    bool direct = false; // not a slot, although the reference asks for one: the instruction must be made direct
+  };
+  struct Use {
+    const Edge *edge = nullptr;
+    bool is_call = false;      // a direct call or jump rather than an address taken
+    bool may_be_direct = false;  // the instruction that loads from a slot can be turned into one that needs none
+    bool wants_slot() const;     // the field must reach an 8-byte slot that holds the address
+  };
+
+  Status bind_piece(uint32_t piece);
+  // `contents`: the piece's bytes, where an instruction may have to be changed; empty for unwind entries.
+  Result<PatchEdge> bind_edge(uint32_t object, uint32_t section, uint32_t edge, std::span<uint8_t> contents);
+  Result<Target> resolve(const Reference &reference, const Use &use);
+  Result<Target> resolve_item(const Place &place);
+  Result<Target> resolve_section(const Place &place, int64_t offset, Access access, const Use &use);
+  Result<Target> resolve_named(const Reference &reference, const Use &use);
+  Result<Target> resolve_defined(const std::string &name, Place place, int64_t symbol_value, const Reference &reference, const Use &use);
+  Result<Target> resolve_import(const std::string &name, const Use &use, bool weak);
+  std::optional<Target> base_value(const Place &post_place, Access access) const;
+  bool stays_in_base(const Place &place) const;
+  bool may_be_copied(const Place &place) const;
+
+  uint32_t carry(const Place &place);
+  uint32_t add_piece(PatchPiece piece);
+  Target slot_for(const std::string &key, const PatchEdge &content);
+  Target stub_through(const std::string &name, const Target &slot);
+  uint32_t import_index(const std::string &name, bool weak);
+  std::optional<uint64_t> base_slot(const std::string &name, bool must_be_bound) const;
+  std::optional<uint64_t> base_stub(const std::string &name) const;
+  Status add_unwind_of(uint32_t object);
+  Result<std::vector<PatchEdge>> entry_edges(uint32_t object, uint32_t section, uint64_t begin, uint64_t end);
+
+  const DiffInput &in_;
+  PatchObject out_;
+  std::map<Place, uint32_t> pieces_;
+  std::map<Place, LinkAddr> replaced_;
+  std::map<Bytes, uint32_t> item_pieces_;          // merged strings and constants by content
+  std::map<std::string, uint32_t> slots_;
+  std::map<std::string, uint32_t> stubs_;
+  std::map<uint32_t, std::pair<Place, bool>> sources_;  // piece -> where it comes from; true for an item
+  std::deque<uint32_t> queue_;
+  std::multimap<std::string, const DynamicReloc *> relocs_by_name_;
+  std::map<uint64_t, uint64_t> stub_of_slot_;
+};
+
+}  // namespace suture

@@ -1,0 +1,215 @@
+#include "diff/compare.h"
+
+#include <algorithm>
+
+#include "base/cat.h"
+#include "diff/names.h"
+
+namespace suture {
+
+using Kind = ObjectSection::Kind;
+
+std::string_view name_of(Change change) {
+  switch (change) {
+    case Change::same: return "same";
+    case Change::changed: return "changed";
+    case Change::added: return "new";
+    case Change::removed: return "removed";
+  }
+  return "?";
+}
+
+std::optional<Place> Comparison::pre_place(const Program &pre, const Program &post, const Twins &twins, const Place &place) {
+  Place out = place;
+  if (place.kind == Place::Kind::named) {
+    if (place.name == Program::kModuleTls) return place;
+    const auto index = pre.name_index(post.name(place.name));
+    if (!index) return std::nullopt;
+    out.name = *index;
+    return out;
+  }
+  const auto section = twins.pre_of(place.object, place.section);
+  if (!section || place.kind == Place::Kind::item) return std::nullopt;
+  // The pre side's winner of a COMDAT section may be in another object.
+  return pre.section_place(place.object, *section);
+}
+
+class Comparer {
+ public:
+  Comparer(CodeCache &pre, CodeCache &post, const Twins &twins) : pre_(pre), post_(post), twins_(twins) {}
+
+  Comparison run(const std::vector<bool> &changed_objects) {
+    for (uint32_t o = 0; o < changed_objects.size(); ++o)
+      if (changed_objects[o]) compare_object(o);
+    spread(changed_objects);
+    return std::move(out_);
+  }
+
+ private:
+  // Merged and anonymous sections are compared item by item where they are used; unwind data goes with its code.
+  static bool judged(const ObjectSection &section) { return section.loaded() && section.kind != Kind::unwind && !holds_items(section); }
+
+  void compare_object(uint32_t o) {
+    const ObjectGraph &a = pre_.program().object(o);
+    const ObjectGraph &b = post_.program().object(o);
+    for (uint32_t s = 1; s < b.sections.size(); ++s) {
+      if (!judged(b.sections[s])) continue;
+      const auto twin = twins_.pre_of(o, s);
+      if (!twin) {
+        record(Change::added, o, s, describe(post_, o, s), twins_.ambiguous(o, s) ? "its twin is ambiguous" : "not in the pre object");
+        continue;
+      }
+      const std::string reason = difference(o, *twin, s);
+      if (!reason.empty()) record(Change::changed, o, s, describe(post_, o, s), reason);
+    }
+    for (uint32_t s = 1; s < a.sections.size(); ++s)
+      if (judged(a.sections[s]) && !twins_.post_of(o, s))
+        out_.differences_.push_back({Change::removed, o, s, describe(pre_, o, s), "not in the post object"});
+  }
+
+  static std::string describe(CodeCache &side, uint32_t o, uint32_t s) {
+    return side.program().describe(Place{Place::Kind::section, o, s, 0, 0});
+  }
+
+  void record(Change change, uint32_t o, uint32_t s, std::string name, std::string reason) {
+    out_.index_[{o, s}] = out_.differences_.size();
+    out_.differences_.push_back({change, o, s, std::move(name), std::move(reason)});
+  }
+
+  // Empty when the two are the same.
+  std::string difference(uint32_t o, uint32_t pre_section, uint32_t post_section) {
+    const ObjectSection &a = pre_.program().object(o).sections[pre_section];
+    const ObjectSection &b = post_.program().object(o).sections[post_section];
+    if (a.kind != b.kind) return "it moved to another kind of section";
+    if (a.size_bytes != b.size_bytes) return cat("size ", a.size_bytes, " -> ", b.size_bytes, " bytes");
+    if (a.alignment < b.alignment) return cat("alignment ", a.alignment, " -> ", b.alignment);
+    return difference_of_bytes(o, pre_section, post_section, 0, 0, a.bytes, b.bytes);
+  }
+
+  // Compares bytes and edges of two stretches of equal length.
+  std::string difference_of_bytes(uint32_t o, uint32_t pre_section, uint32_t post_section, uint64_t pre_from, uint64_t post_from,
+                                  ByteView a_bytes, ByteView b_bytes) {
+    const auto &a_edges = pre_.program().object(o).sections[pre_section].edges;
+    const auto &b_edges = post_.program().object(o).sections[post_section].edges;
+    const auto first = [](const std::vector<Edge> &edges, uint64_t from) {
+      return static_cast<size_t>(std::lower_bound(edges.begin(), edges.end(), from, [](const Edge &e, uint64_t v) { return e.offset < v; }) - edges.begin());
+    };
+    size_t ea = first(a_edges, pre_from);
+    size_t eb = first(b_edges, post_from);
+    uint64_t from = 0;
+    const auto differs_before = [&](uint64_t to) -> std::optional<uint64_t> {
+      for (uint64_t i = from; i < to; ++i)
+        if (a_bytes[i] != b_bytes[i]) return i;
+      return std::nullopt;
+    };
+    for (;; ++ea, ++eb) {
+      const bool more_a = ea < a_edges.size() && a_edges[ea].offset < pre_from + a_bytes.size();
+      const bool more_b = eb < b_edges.size() && b_edges[eb].offset < post_from + b_bytes.size();
+      const uint64_t to = more_a ? a_edges[ea].offset - pre_from : a_bytes.size();
+      if (const auto at = differs_before(std::min<uint64_t>(to, a_bytes.size()))) return cat("code or data differs at byte ", *at);
+      if (!more_a && !more_b) return {};
+      if (more_a != more_b || a_edges[ea].kind != b_edges[eb].kind || a_edges[ea].offset - pre_from != b_edges[eb].offset - post_from)
+        return cat("reference differs at byte ", to);
+      const std::string reason = difference_of_references(pre_.reference(o, pre_section, static_cast<uint32_t>(ea)),
+                                                          post_.reference(o, post_section, static_cast<uint32_t>(eb)));
+      if (!reason.empty()) return reason;
+      from = to + edge_bytes(a_edges[ea].kind);
+    }
+  }
+
+  std::string difference_of_references(const Reference &a, const Reference &b) {
+    if (a.access != b.access || a.place.kind != b.place.kind) return cat("refers to ", post_.program().describe(b.place), " in another way");
+    if (a.place.kind == Place::Kind::item) return difference_of_items(a.place, b.place);
+    const auto twin = Comparison::pre_place(pre_.program(), post_.program(), twins_, b.place);
+    if (!twin || *twin != a.place)
+      return cat("refers to ", post_.program().describe(b.place), " instead of ", pre_.program().describe(a.place));
+    if (a.offset != b.offset) return cat("refers to another part of ", post_.program().describe(b.place));
+    return {};
+  }
+
+  std::string difference_of_items(const Place &a, const Place &b) {
+    const ByteView a_bytes = pre_.item(a);
+    const ByteView b_bytes = post_.item(b);
+    const ObjectSection &section = post_.program().section(b);
+    const std::string what = section.kind == Kind::strings ? "string" : "constant";
+    if (a_bytes.size() != b_bytes.size()) return cat("refers to another ", what);
+    if (a.object != b.object) return std::equal(a_bytes.begin(), a_bytes.end(), b_bytes.begin()) ? std::string() : cat("refers to another ", what);
+    if (in_progress_ > kMaxDepth) return {};
+    ++in_progress_;
+    const bool differs = !difference_of_bytes(a.object, a.section, b.section, a.item, b.item, a_bytes, b_bytes).empty();
+    --in_progress_;
+    return differs ? cat("refers to another ", what) : std::string();
+  }
+
+  // A function that is the same but refers to something that can only be changed by replacing its users is changed too:
+  // read-only data whose contents changed, a cold part that changed, or (from a cold part) a function that changed.
+  void spread(const std::vector<bool> &changed_objects) {
+    for (bool again = true; again;) {
+      again = false;
+      for (uint32_t o = 0; o < changed_objects.size(); ++o) {
+        const ObjectGraph &graph = post_.program().object(o);
+        for (uint32_t s = 1; s < graph.sections.size(); ++s) {
+          if (!judged(graph.sections[s]) || out_.of(o, s) != Change::same || !may_spread_to(graph.sections[s])) continue;
+          for (uint32_t e = 0; e < graph.sections[s].edges.size(); ++e) {
+            if (!targets_changed(graph, graph.sections[s].edges[e])) continue;
+            const std::string reason = spreading(post_.reference(o, s, e));
+            if (reason.empty()) continue;
+            record(Change::changed, o, s, describe(post_, o, s), reason);
+            again = true;
+            break;
+          }
+        }
+      }
+    }
+  }
+  static bool may_spread_to(const ObjectSection &section) {
+    return section.kind == Kind::code || section.kind == Kind::rodata || section.kind == Kind::relro;
+  }
+  // Cheap test before the reference is worked out: undefined and local symbols of unchanged sections are the many.
+  bool targets_changed(const ObjectGraph &graph, const Edge &edge) const {
+    const ObjectSymbol &symbol = graph.symbols[edge.symbol];
+    return !symbol.local() || (symbol.in_section() && !out_.index_.empty());
+  }
+  std::string spreading(const Reference &reference) {
+    Place place = reference.place;
+    if (place.kind == Place::Kind::named && place.name != Program::kModuleTls) {
+      const auto definition = post_.program().definition(post_.program().name(place.name));
+      if (!definition) return {};
+      const ObjectSymbol &symbol = post_.program().object(definition->object).symbols[definition->symbol];
+      if (!symbol.in_section()) return {};
+      place = post_.program().section_place(definition->object, symbol.section);
+    }
+    if (place.kind != Place::Kind::section || out_.of(place.object, place.section) != Change::changed) return {};
+    const ObjectSection &target = post_.program().section(place);
+    const std::string name = post_.program().describe(place);
+    if (target.kind == Kind::rodata || target.kind == Kind::relro) return cat("refers to ", name, ", whose contents changed");
+    if (target.kind != Kind::code) return {};
+    if (is_part_name(name)) return cat("its part ", name, " changed");
+    if (reference.offset != 0 && reference.access == Access::address) return cat("it is part of ", name, ", which changed");
+    return {};
+  }
+
+  static constexpr int kMaxDepth = 8;
+  CodeCache &pre_;
+  CodeCache &post_;
+  const Twins &twins_;
+  int in_progress_ = 0;
+  Comparison out_;
+};
+
+Comparison Comparison::make(CodeCache &pre, CodeCache &post, const Twins &twins, const std::vector<bool> &changed_objects) {
+  return Comparer(pre, post, twins).run(changed_objects);
+}
+
+Change Comparison::of(uint32_t object, uint32_t post_section) const {
+  const auto it = index_.find({object, post_section});
+  return it == index_.end() ? Change::same : differences_[it->second].change;
+}
+
+const std::string &Comparison::reason(uint32_t object, uint32_t post_section) const {
+  static const std::string none;
+  const auto it = index_.find({object, post_section});
+  return it == index_.end() ? none : differences_[it->second].reason;
+}
+
+}  // namespace suture

@@ -1,0 +1,246 @@
+#include "diff/make_patch.h"
+
+#include <algorithm>
+#include <deque>
+#include <unordered_set>
+
+#include "base/cat.h"
+#include "diff/binder.h"
+#include "diff/entry_room.h"
+#include "diff/names.h"
+
+namespace suture {
+
+namespace {
+
+using Kind = ObjectSection::Kind;
+
+bool is_vtable(std::string_view name) { return name.starts_with("_ZTV"); }
+
+std::string hazard_kind(const Difference &difference, Kind kind, std::string &detail) {
+  const bool added = difference.change == Change::added;
+  switch (kind) {
+    case Kind::data:
+    case Kind::bss:
+      if (added || difference.name.starts_with("DW.ref.")) return {};
+      if (difference.reason.starts_with("size")) {
+        detail = cat("existing variable changes its ", difference.reason);
+        return "layout";
+      }
+      detail = cat("initial value of existing data changed (", difference.reason, "); the running value would be kept");
+      return "data";
+    case Kind::tls_data:
+    case Kind::tls_bss:
+      detail = added ? "new thread-local data; threads that run already have no room for it" : cat("thread-local data changed: ", difference.reason);
+      return "tls";
+    case Kind::init:
+      detail = "code that runs at start-up changed; it has already run in live processes";
+      return "constructor";
+    case Kind::relro:
+    case Kind::rodata:
+      if (added || !is_vtable(difference.name)) return {};
+      detail = cat("live objects point to the old table (", difference.reason, ")");
+      return "vtable";
+    default: return {};
+  }
+}
+
+}  // namespace
+
+std::vector<Hazard> find_data_hazards(const DiffInput &input) {
+  std::vector<Hazard> hazards;
+  const Program &post = input.post->program();
+  for (const Difference &difference : input.comparison->differences()) {
+    if (difference.change == Change::removed) continue;
+    std::string detail;
+    const std::string kind = hazard_kind(difference, post.object(difference.object).sections[difference.section].kind, detail);
+    if (!kind.empty()) hazards.push_back({kind, difference.name, detail});
+  }
+  // Writable data that holds pointers to constants whose contents changed cannot be led to the new ones.
+  for (uint32_t o = 0; o < post.object_count(); ++o) {
+    const ObjectGraph &graph = post.object(o);
+    for (uint32_t s = 1; s < graph.sections.size(); ++s) {
+      if (graph.sections[s].kind != Kind::data || input.comparison->of(o, s) == Change::added) continue;
+      for (uint32_t e = 0; e < graph.sections[s].edges.size(); ++e) {
+        const Place place = input.post->reference(o, s, e).place;
+        if (place.kind != Place::Kind::section || input.comparison->of(place.object, place.section) != Change::changed) continue;
+        const Kind kind = post.section(place).kind;
+        if (kind == Kind::rodata || kind == Kind::relro)
+          hazards.push_back({"data", post.describe(place), cat("its contents changed, and ", post.describe({Place::Kind::section, o, s, 0, 0}), " points to it")});
+      }
+    }
+  }
+  return hazards;
+}
+
+namespace {
+
+class PatchMaker {
+ public:
+  explicit PatchMaker(const DiffInput &input) : in_(input), binder_(input) {
+    if (input.pre_output != nullptr)
+      for (const ImageSymbol &symbol : input.pre_output->symbols) linked_names_.insert(symbol.name);
+  }
+
+  Result<MadePatch> run() {
+    for (const Difference &difference : in_.comparison->differences()) TRY(consider(difference));
+    TRY(binder_.bind_all());
+    TRY(binder_.add_unwind());
+    for (const Replaced &entry : replaced_) TRY_WHILE(add_redirect(entry), cat("replacing ", entry.difference->name));
+    report_additions();
+    out_.object = std::move(binder_).take();
+    return std::move(out_);
+  }
+
+ private:
+  struct Replaced {
+    const Difference *difference;
+    Place pre;
+    Place post;
+    const LocatedCode *located;
+  };
+
+  // Changed functions are replaced; everything else comes along only when something needs it.
+  Status consider(const Difference &difference) {
+    const Program &post = in_.post->program();
+    if (difference.change != Change::changed || post.object(difference.object).sections[difference.section].kind != Kind::code) return {};
+    if (is_part_name(difference.name)) return {};
+    const Place place = post.section_place(difference.object, difference.section);
+    if (place.object != difference.object || place.section != difference.section) return {};  // a dropped COMDAT copy
+    const auto pre = Comparison::pre_place(in_.pre->program(), post, *in_.twins, place);
+    if (!pre) return {};
+    const LocatedCode *located = in_.solution->code(*pre);
+    if (located == nullptr) return consider_absent(difference, *pre);
+    binder_.replace(place, located->at);
+    replaced_.push_back({&difference, *pre, place, located});
+    return {};
+  }
+
+  Status consider_absent(const Difference &difference, const Place &pre) {
+    const std::string name = in_.pre->program().describe(pre);
+    if (!linked_names_.empty() && !linked_names_.contains(name)) {
+      out_.not_in_image.push_back(name);
+      return {};
+    }
+    return Error::refused(cat("function ", name, " (", in_.pre->program().object(pre.object).path, ") changes but cannot be found in ",
+                              in_.image->path, ": ", in_.solution->why_not(pre)))
+        .with_next(cat("check that the pre source and the compiler are those the image was built with (", difference.reason, ")"));
+  }
+
+  Status add_redirect(const Replaced &entry) {
+    const ObjectGraph &post = in_.post->program().object(entry.post.object);
+    const ObjectGraph &pre = in_.pre->program().object(entry.pre.object);
+    std::set<uint64_t> done;
+    for (const uint32_t s : in_.post->program().symbols_in(entry.post.object, entry.post.section)) {
+      const ObjectSymbol &symbol = post.symbols[s];
+      if (symbol.kind != ObjectSymbol::Kind::function && symbol.kind != ObjectSymbol::Kind::ifunc) continue;
+      if (!done.insert(symbol.value).second) continue;  // an alias
+      if (symbol.kind == ObjectSymbol::Kind::ifunc)
+        return Error::refused(cat(symbol.name, " is an IFUNC resolver: it has already chosen in running processes"));
+      TRY(add_entry(entry, symbol, pre));
+    }
+    if (done.empty()) return Error::refused("the changed code has no function symbol to enter it by");
+    return {};
+  }
+
+  Status add_entry(const Replaced &entry, const ObjectSymbol &symbol, const ObjectGraph &pre) {
+    uint64_t pre_value = 0;
+    bool found = symbol.value == 0;
+    for (const uint32_t p : in_.pre->program().symbols_in(entry.pre.object, entry.pre.section))
+      if (!found && without_numbers(pre.symbols[p].name) == without_numbers(symbol.name)) {
+        pre_value = pre.symbols[p].value;
+        found = true;
+      }
+    if (!found) return Error::refused(cat(symbol.name, " has no twin in the pre object"));
+    const EntryRoom room = entry_room(*in_.pre, entry.pre, *entry.located, *in_.image, pre_value);
+    if (room.room_bytes < in_.pre->arch().redirect_bytes)
+      return Error::refused(cat("function ", symbol.name, " has ", room.room_bytes, " bytes at its entry that may be overwritten; the redirect needs ",
+                                in_.pre->arch().redirect_bytes));
+    PatchRedirect redirect;
+    redirect.redirect.name = symbol.name;
+    redirect.redirect.old_entry = image_address(entry.located->match, entry.located->at, pre_value);
+    redirect.redirect.site = room.site;
+    redirect.redirect.room_bytes = room.room_bytes;
+    redirect.redirect.old_parts = TRY(old_parts(entry));
+    redirect.piece = *binder_.piece_of(entry.post);
+    redirect.offset = symbol.value;
+    // A landing pad stays where it is in the old function, so the jump may go behind the new one's.
+    add_validations(redirect.redirect);
+    uint64_t old_bytes = 0;
+    for (const LinkRange &part : redirect.redirect.old_parts) old_bytes += part.size_bytes;
+    out_.functions.push_back({symbol.name, old_bytes, new_bytes(entry.post), entry.difference->reason, false});
+    binder_.add_redirect(std::move(redirect));
+    return {};
+  }
+
+  uint64_t new_bytes(const Place &post) const {
+    uint64_t bytes = in_.post->program().section(post).size_bytes;
+    for (const Place &part : parts_of(*in_.post, post)) bytes += in_.post->program().section(part).size_bytes;
+    return bytes;
+  }
+
+  // Cold parts that a function jumps to.
+  static std::vector<Place> parts_of(CodeCache &side, const Place &place) {
+    std::vector<Place> parts;
+    const ObjectSection &section = side.program().section(place);
+    for (uint32_t e = 0; e < section.edges.size(); ++e) {
+      const Place target = side.reference(place.object, place.section, e).place;
+      if (target.kind != Place::Kind::section || target == place || side.program().section(target).kind != Kind::code) continue;
+      if (is_part_name(side.program().describe(target)) && std::find(parts.begin(), parts.end(), target) == parts.end()) parts.push_back(target);
+    }
+    return parts;
+  }
+
+  Result<std::vector<LinkRange>> old_parts(const Replaced &entry) {
+    std::vector<LinkRange> parts = {{entry.located->at, entry.located->match.image_bytes}};
+    for (const Place &part : parts_of(*in_.pre, entry.pre)) {
+      if (const LocatedCode *located = in_.solution->code(part)) {
+        parts.push_back({located->at, located->match.image_bytes});
+        continue;
+      }
+      // The function's own jump tells where its part is, the unwind table how long.
+      const SolvedValue *value = in_.solution->value(part, Access::address);
+      const UnwindRange *range = value != nullptr && !value->conflict ? unwind_at(LinkAddr(value->value)) : nullptr;
+      if (range == nullptr) return Error::refused(cat("its part ", in_.pre->program().describe(part), " cannot be found: ", in_.solution->why_not(part)));
+      parts.push_back(range->range);
+    }
+    return parts;
+  }
+
+  const UnwindRange *unwind_at(LinkAddr at) const {
+    const auto it = std::lower_bound(in_.image->unwind.begin(), in_.image->unwind.end(), at,
+                                     [](const UnwindRange &range, LinkAddr value) { return range.range.begin < value; });
+    return it != in_.image->unwind.end() && it->range.begin == at ? &*it : nullptr;
+  }
+
+  // The bytes that will be overwritten, as they are; the whole old function by its digest.
+  void add_validations(const Redirect &redirect) {
+    const uint64_t head = (redirect.site - redirect.old_entry) + std::min<uint64_t>(redirect.room_bytes, 16);
+    const ByteView bytes = in_.image->at(redirect.old_entry, head);
+    binder_.add_validation({LinkRange{redirect.old_entry, bytes.size()}, Bytes(bytes.begin(), bytes.end()), {}, {}});
+    for (const LinkRange &part : redirect.old_parts)
+      binder_.add_validation({part, {}, {}, sha256(in_.image->at(part.begin, part.size_bytes))});
+  }
+
+  void report_additions() {
+    for (const Place &place : binder_.carried_functions()) {
+      if (is_part_name(in_.post->program().describe(place))) continue;
+      if (std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced &entry) { return entry.post == place; })) continue;
+      const bool copy = in_.comparison->of(place.object, place.section) == Change::same;
+      out_.functions.push_back({in_.post->program().describe(place), 0, new_bytes(place),
+                                copy ? "a copy: the image has no such function of its own that could be told for certain" : "new", true});
+    }
+  }
+
+  const DiffInput &in_;
+  Binder binder_;
+  std::unordered_set<std::string> linked_names_;
+  std::vector<Replaced> replaced_;
+  MadePatch out_;
+};
+
+}  // namespace
+
+Result<MadePatch> make_patch(const DiffInput &input) { return PatchMaker(input).run(); }
+
+}  // namespace suture

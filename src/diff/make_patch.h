@@ -1,0 +1,56 @@
+// From what changed and where things are in the image: the pieces that the patch carries, every reference of theirs bound,
+// and a redirect for each replaced function. Refuses what it cannot bind, and lists what would be unsafe (hazards).
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "diff/code_cache.h"
+#include "diff/compare.h"
+#include "diff/run_pre.h"
+#include "diff/twins.h"
+#include "model/image.h"
+#include "model/patch_object.h"
+
+namespace suture {
+
+// Something about the fix that is unsafe to apply to a running process unless the author says otherwise.
+struct Hazard {
+  std::string kind;    // "data", "layout", "tls", "constructor", "vtable", "signature"
+  std::string item;    // the variable, type or function
+  std::string detail;
+};
+
+struct PatchedFunction {
+  std::string name;
+  uint64_t old_size_bytes = 0;
+  uint64_t new_size_bytes = 0;
+  std::string reason;
+  bool added = false;  // new, not a replacement
+};
+
+struct DiffInput {
+  CodeCache *pre = nullptr;
+  CodeCache *post = nullptr;
+  const Twins *twins = nullptr;
+  const Comparison *comparison = nullptr;
+  const Solution *solution = nullptr;
+  const Image *image = nullptr;
+  const Image *pre_output = nullptr;  // the pre build's own link of this image, with symbols; null when not known
+};
+
+struct MadePatch {
+  PatchObject object;
+  std::vector<PatchedFunction> functions;
+  std::vector<std::string> not_in_image;  // changed functions that this image does not contain
+  std::vector<std::string> notes;         // decisions worth telling (--explain)
+};
+
+// Hazards in what changed, whether or not a patch can be made.
+std::vector<Hazard> find_data_hazards(const DiffInput &input);
+
+Result<MadePatch> make_patch(const DiffInput &input);
+
+}  // namespace suture

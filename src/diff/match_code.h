@@ -1,0 +1,44 @@
+// Run-pre matching of one function: does the image, at one address, hold the code of a pre object's section?
+// Instructions are compared, not bytes: the shipped build had no -ffunction-sections, so jumps between functions of one
+// file may be short there and long here, alignment padding differs, and the linker may have relaxed loads through the GOT.
+// Every field that an edge covers is solved: the value that its reference must have had.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "diff/code.h"
+#include "model/address.h"
+#include "model/object_graph.h"
+
+namespace suture {
+
+// Byte ranges [first, second) of the image that correspond to an edge's field.
+struct SolvedEdge {
+  uint32_t edge = 0;       // index in the section's edges
+  uint64_t value = 0;      // S such that field = S + A (- P), i.e. the value of (access, place) for the edge's own symbol
+                           // plus nothing: the addend is already taken out
+  bool relaxed = false;    // a GOT load that became a direct reference: `value` is the address itself, not the slot
+};
+
+struct CodeMatch {
+  bool matches = false;
+  uint64_t mismatch_at = 0;       // offset in the pre section of the first instruction that does not agree
+  uint64_t image_mismatch_at = 0; // its place in the image
+  uint64_t image_bytes = 0;       // size of the matched code in the image
+  uint32_t compared_bytes = 0;    // bytes compared that no edge covers: how much evidence the match is
+  bool exact = true;              // no short/long or padding differences
+  std::vector<SolvedEdge> edges;
+  std::vector<std::pair<uint64_t, uint64_t>> offsets;  // (offset in the pre section, address in the image), when !exact
+};
+
+// `image_code`: the image's bytes from `at` on (as many as may be needed, at least the section's size where there are).
+CodeMatch match_code(const Arch &arch, const ObjectSection &pre, const Code &code, ByteView image_code, LinkAddr at);
+
+// Cheap test that rejects nearly every wrong address: the leading bytes that no edge covers.
+bool may_match(const ObjectSection &pre, ByteView image_code);
+
+// The image address of an offset in the pre section, given a match at `at`.
+LinkAddr image_address(const CodeMatch &match, LinkAddr at, uint64_t pre_offset);
+
+}  // namespace suture

@@ -1,0 +1,16 @@
+// Names as the compiler numbers them: foo.constprop.0, buf.12, foo.isra.0.cold, .text.unlikely.foo.part.3. The numbers move
+// with unrelated edits, so twins are sought under the name with its numbers taken out, and told apart by content and use.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace suture {
+
+// Every ".<digits>" component becomes ".#".
+std::string without_numbers(std::string_view name);
+
+// A part that the compiler split off a function and that is entered and left by jumps (foo.cold), not a function.
+bool is_part_name(std::string_view name);
+
+}  // namespace suture

@@ -1,0 +1,192 @@
+#include "diff/program.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/cat.h"
+
+namespace suture {
+
+Access access_of(EdgeKind kind) {
+  switch (kind) {
+    case EdgeKind::abs64:
+    case EdgeKind::abs32:
+    case EdgeKind::abs32s:
+    case EdgeKind::pc32:
+    case EdgeKind::pc64: return Access::address;
+    case EdgeKind::plt32: return Access::plt;
+    case EdgeKind::got_pc32: return Access::got;
+    case EdgeKind::tls_gd_pc32: return Access::tls_gd;
+    case EdgeKind::tls_ld_pc32: return Access::tls_ld;
+    case EdgeKind::tls_dtp_off32:
+    case EdgeKind::tls_dtp_off64: return Access::tls_dtp;
+    case EdgeKind::tls_ie_pc32: return Access::tls_ie;
+    case EdgeKind::tls_tp_off32:
+    case EdgeKind::tls_tp_off64: return Access::tls_tp;
+    default: return Access::unsupported;
+  }
+}
+
+std::string_view name_of(Access access) {
+  switch (access) {
+    case Access::address: return "address";
+    case Access::plt: return "PLT entry";
+    case Access::got: return "GOT slot";
+    case Access::tls_gd: return "general-dynamic TLS slot";
+    case Access::tls_ld: return "local-dynamic TLS slot";
+    case Access::tls_dtp: return "TLS block offset";
+    case Access::tls_ie: return "initial-exec TLS slot";
+    case Access::tls_tp: return "thread pointer offset";
+    case Access::unsupported: break;
+  }
+  return "unsupported relocation";
+}
+
+bool is_pc_relative(EdgeKind kind) {
+  switch (kind) {
+    case EdgeKind::pc32:
+    case EdgeKind::pc64:
+    case EdgeKind::plt32:
+    case EdgeKind::got_pc32:
+    case EdgeKind::got_base_pc32:
+    case EdgeKind::tls_gd_pc32:
+    case EdgeKind::tls_ld_pc32:
+    case EdgeKind::tls_ie_pc32: return true;
+    default: return false;
+  }
+}
+
+bool holds_items(const ObjectSection &section) {
+  using Kind = ObjectSection::Kind;
+  if (section.kind == Kind::strings || section.kind == Kind::constants) return true;
+  return section.kind == Kind::rodata && section.name == ".rodata";
+}
+
+ByteView item_bytes(const ObjectSection &section, uint64_t offset) {
+  if (offset >= section.bytes.size()) return {};
+  const ByteView rest = ByteView(section.bytes).subspan(offset);
+  if (section.kind == ObjectSection::Kind::strings) {
+    const void *nul = std::memchr(rest.data(), 0, rest.size());
+    return nul == nullptr ? rest : rest.subspan(0, static_cast<size_t>(static_cast<const uint8_t *>(nul) - rest.data()) + 1);
+  }
+  if (section.kind == ObjectSection::Kind::constants)
+    return rest.subspan(0, std::min<size_t>(rest.size(), section.entry_bytes - offset % section.entry_bytes));
+  return rest;
+}
+
+namespace {
+
+// The linker's order between definitions of one global name.
+int strength(const ObjectSymbol &symbol) {
+  if (symbol.binding == ObjectSymbol::Binding::weak) return 0;
+  return symbol.section == ObjectSymbol::kCommon ? 1 : 2;
+}
+
+}  // namespace
+
+Program Program::make(std::vector<std::shared_ptr<const ObjectGraph>> objects) {
+  Program program;
+  program.objects_ = std::move(objects);
+  program.by_section_.resize(program.objects_.size());
+  for (uint32_t o = 0; o < program.object_count(); ++o) {
+    const ObjectGraph &graph = program.object(o);
+    program.by_section_[o].resize(graph.sections.size());
+    for (uint32_t s = 1; s < graph.symbols.size(); ++s) {
+      const ObjectSymbol &symbol = graph.symbols[s];
+      if (symbol.in_section() && symbol.kind != ObjectSymbol::Kind::section) program.by_section_[o][symbol.section].push_back(s);
+      if (symbol.local()) continue;
+      program.intern(symbol.name);
+      if (!symbol.defined()) continue;
+      const auto [it, inserted] = program.definitions_.try_emplace(symbol.name, Definition{o, s});
+      const ObjectSymbol &kept = program.object(it->second.object).symbols[it->second.symbol];
+      if (!inserted && strength(symbol) > strength(kept)) it->second = {o, s};
+    }
+  }
+  return program;
+}
+
+void Program::intern(const std::string &name) {
+  const auto [it, inserted] = name_index_.try_emplace(name, static_cast<uint32_t>(names_.size()));
+  if (inserted) names_.push_back(name);
+}
+
+std::optional<uint32_t> Program::name_index(const std::string &name) const {
+  const auto it = name_index_.find(name);
+  if (it == name_index_.end()) return std::nullopt;
+  return it->second;
+}
+
+std::optional<Program::Definition> Program::definition(const std::string &name) const {
+  const auto it = definitions_.find(name);
+  if (it == definitions_.end()) return std::nullopt;
+  return it->second;
+}
+
+Place Program::section_place(uint32_t object_index, uint32_t section_index) const {
+  const Place own{Place::Kind::section, object_index, section_index, 0, 0};
+  const ObjectGraph &graph = object(object_index);
+  if (!graph.sections[section_index].in_group) return own;
+  // A COMDAT section is kept once: the winner is where its first global symbol is defined.
+  for (const uint32_t s : symbols_in(object_index, section_index)) {
+    const ObjectSymbol &symbol = graph.symbols[s];
+    if (symbol.local()) continue;
+    const auto winner = definition(symbol.name);
+    if (!winner) break;
+    const ObjectSymbol &kept = object(winner->object).symbols[winner->symbol];
+    if (kept.in_section() && kept.value == symbol.value) return {Place::Kind::section, winner->object, kept.section, 0, 0};
+    break;
+  }
+  return own;
+}
+
+Place Program::symbol_place(uint32_t object_index, uint32_t symbol_index, int64_t &value) const {
+  const ObjectSymbol *symbol = &object(object_index).symbols[symbol_index];
+  if (!symbol->local()) {
+    if (const auto found = definition(symbol->name)) {
+      object_index = found->object;
+      symbol = &object(object_index).symbols[found->symbol];
+    }
+  }
+  value = 0;
+  if (!symbol->in_section()) return {Place::Kind::named, 0, 0, 0, name_index(symbol->name).value_or(0)};
+  value = static_cast<int64_t>(symbol->value);
+  return section_place(object_index, symbol->section);
+}
+
+Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t instruction_tail) const {
+  Reference reference;
+  reference.access = access_of(edge.kind);
+  const ObjectSymbol &symbol = object(object_index).symbols[edge.symbol];
+  // A local symbol has no PLT entry: a call to it is a reference to its address.
+  if (reference.access == Access::plt && symbol.local()) reference.access = Access::address;
+  int64_t value = 0;
+  reference.place = symbol_place(object_index, edge.symbol, value);
+  // Stubs and slots belong to the symbol, not to the section that it is defined in.
+  if (reference.access != Access::address && !symbol.local()) {
+    reference.place = {Place::Kind::named, 0, 0, 0, name_index(symbol.name).value_or(0)};
+    value = 0;
+  }
+  reference.offset = value + edge.addend + (is_pc_relative(edge.kind) ? int64_t{instruction_tail} : 0);
+  if (reference.access == Access::tls_ld) {
+    // One slot pair for the whole module, whatever the symbol.
+    reference.place = {Place::Kind::named, 0, 0, 0, kModuleTls};
+    reference.offset -= value;
+  }
+  if (reference.place.kind != Place::Kind::section || reference.offset < 0 || reference.access != Access::address) return reference;
+  if (!holds_items(section(reference.place))) return reference;
+  reference.place.kind = Place::Kind::item;
+  reference.place.item = static_cast<uint64_t>(reference.offset);
+  reference.offset = 0;
+  return reference;
+}
+
+std::string Program::describe(const Place &place) const {
+  if (place.kind == Place::Kind::named) return place.name < names_.size() ? names_[place.name] : "the module's TLS block";
+  const ObjectGraph &graph = object(place.object);
+  if (place.kind == Place::Kind::item) return cat(graph.sections[place.section].name, "+", place.item);
+  for (const uint32_t s : symbols_in(place.object, place.section))
+    if (graph.symbols[s].value == 0 && !graph.symbols[s].name.empty()) return graph.symbols[s].name;
+  return graph.sections[place.section].name;
+}
+
+}  // namespace suture

@@ -1,0 +1,411 @@
+#include "diff/run_pre.h"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/cat.h"
+
+namespace suture {
+
+namespace {
+
+// A unique match of fewer compared bytes than this is too weak to stand alone (a function that only returns zero).
+constexpr uint32_t kStrongBytes = 10;
+// Ambiguous functions with more candidates than this are left to references and order.
+constexpr size_t kMaxCandidates = 4096;
+
+struct Unit {
+  Place place;
+  Code code;
+  std::vector<LinkAddr> candidates;  // addresses at which the code matches
+  bool decided = false;
+  LinkAddr at;
+  uint64_t image_bytes = 0;
+  int group = 0;                     // units of one object that the linker keeps together
+  uint64_t nearest_mismatch = 0;     // best failed match, for the message
+  LinkAddr nearest_at;
+};
+
+}  // namespace
+
+class RunPre {
+ public:
+  RunPre(const Program &pre, const Image &image, const Arch &arch) : pre_(pre), image_(image), arch_(arch) {
+    index_image();
+  }
+
+  Solution run() {
+    collect_units();
+    find_candidates();
+    decide_by_name();
+    decide_unique();
+    do {
+      propagate();
+    } while (decide_by_order() || decide_by_exclusion());
+    settle();
+    return std::move(solution_);
+  }
+
+ private:
+  void index_image() {
+    for (const UnwindRange &entry : image_.unwind) {
+      by_size_.emplace(entry.range.size_bytes, entry.range.begin);
+      starts_.push_back(entry.range.begin);
+    }
+    std::sort(starts_.begin(), starts_.end());
+    const auto add = [&](const ImageSymbol &symbol) {
+      if (symbol.defined && (symbol.kind == ImageSymbol::Kind::function || symbol.kind == ImageSymbol::Kind::none ||
+                             symbol.kind == ImageSymbol::Kind::ifunc))
+        (symbol.global ? global_names_ : local_names_).emplace(symbol.name, symbol.address);
+    };
+    for (const ImageSymbol &symbol : image_.dynamic_symbols) add(symbol);
+    for (const ImageSymbol &symbol : image_.symbols) add(symbol);
+    for (const DynamicReloc &reloc : image_.relocs) relocs_.emplace(reloc.at.value, &reloc);
+    for (const PltEntry &entry : image_.plt) plt_stubs_.insert(entry.stub.value);
+  }
+
+  // Sections that the linker script gathers separately, each kept in input order.
+  static int group_of(const std::string &name) {
+    if (name.starts_with(".text.unlikely")) return 1;
+    if (name.starts_with(".text.exit")) return 2;
+    if (name.starts_with(".text.startup")) return 3;
+    if (name.starts_with(".text.hot")) return 4;
+    return name.starts_with(".text") ? 0 : 5;
+  }
+
+  void collect_units() {
+    for (uint32_t o = 0; o < pre_.object_count(); ++o) {
+      const ObjectGraph &graph = pre_.object(o);
+      for (uint32_t s = 1; s < graph.sections.size(); ++s) {
+        const ObjectSection &section = graph.sections[s];
+        if (section.kind != ObjectSection::Kind::code || section.bytes.empty()) continue;
+        const Place place = pre_.section_place(o, s);
+        if (place.object != o || place.section != s) continue;  // a COMDAT copy that the linker drops
+        Unit unit;
+        unit.place = place;
+        unit.code = decode_code(arch_, section);
+        unit.group = group_of(section.name);
+        unit_of_[place] = units_.size();
+        units_.push_back(std::move(unit));
+      }
+    }
+  }
+
+  ByteView image_code(LinkAddr at, uint64_t pre_bytes) const { return image_.at(at, pre_bytes + pre_bytes / 2 + 64); }
+
+  CodeMatch match_at(Unit &unit, LinkAddr at) {
+    const ObjectSection &section = pre_.section(unit.place);
+    CodeMatch match = match_code(arch_, section, unit.code, image_code(at, section.size_bytes), at);
+    if (!match.matches && match.mismatch_at > unit.nearest_mismatch) {
+      unit.nearest_mismatch = match.mismatch_at;
+      unit.nearest_at = LinkAddr(match.image_mismatch_at);
+    }
+    return match;
+  }
+
+  // Branches of this code may each be up to four bytes shorter in the image.
+  static uint64_t shrink_allowance(const Unit &unit) {
+    uint64_t branches = 0;
+    for (const CodeInstruction &entry : unit.code.instructions)
+      if (entry.insn.rel_bytes == 4 && !entry.insn.rel_is_memory) ++branches;
+    return 4 * branches + 16;
+  }
+
+  void find_candidates() {
+    for (Unit &unit : units_) {
+      const ObjectSection &section = pre_.section(unit.place);
+      const uint64_t allowance = std::min(shrink_allowance(unit), section.size_bytes);
+      const auto from = by_size_.lower_bound(section.size_bytes - allowance);
+      const auto to = by_size_.upper_bound(section.size_bytes + 32);
+      for (auto it = from; it != to; ++it) {
+        if (!may_match(section, image_code(it->second, section.size_bytes))) continue;
+        if (match_at(unit, it->second).matches) unit.candidates.push_back(it->second);
+        if (unit.candidates.size() > kMaxCandidates) break;
+      }
+      std::sort(unit.candidates.begin(), unit.candidates.end());
+    }
+  }
+
+  // A symbol of the image names the address; the code must still match there.
+  void decide_by_name() {
+    if (global_names_.empty() && local_names_.empty()) return;
+    for (size_t u = 0; u < units_.size(); ++u) {
+      std::set<LinkAddr> named;
+      for (const uint32_t s : pre_.symbols_in(units_[u].place.object, units_[u].place.section)) {
+        const ObjectSymbol &symbol = pre_.object(units_[u].place.object).symbols[s];
+        if (symbol.value != 0 || symbol.name.empty()) continue;
+        const auto range = (symbol.local() ? local_names_ : global_names_).equal_range(symbol.name);
+        for (auto it = range.first; it != range.second; ++it) named.insert(it->second);
+      }
+      std::vector<LinkAddr> good;
+      for (const LinkAddr at : named)
+        if (match_at(units_[u], at).matches) good.push_back(at);
+      if (good.size() == 1) decide(u, good.front(), "by name");
+      else if (good.size() > 1) units_[u].candidates = good;
+    }
+  }
+
+  void decide_unique() {
+    for (size_t u = 0; u < units_.size(); ++u) {
+      if (units_[u].decided || units_[u].candidates.size() != 1) continue;
+      const LinkAddr at = units_[u].candidates.front();
+      if (taken_.contains(at.value)) continue;
+      if (match_at(units_[u], at).compared_bytes >= kStrongBytes) weak_or_strong_.push_back({u, at});
+    }
+    // An address that two different functions match uniquely belongs to neither on that evidence alone.
+    std::unordered_map<uint64_t, unsigned> claims;
+    for (const auto &[u, at] : weak_or_strong_) ++claims[at.value];
+    for (const auto &[u, at] : weak_or_strong_)
+      if (claims[at.value] == 1) decide(u, at, "only match");
+    weak_or_strong_.clear();
+  }
+
+  bool decide(size_t u, LinkAddr at, std::string how) {
+    Unit &unit = units_[u];
+    CodeMatch match = match_at(unit, at);
+    if (!match.matches) return false;
+    unit.decided = true;
+    unit.at = at;
+    unit.image_bytes = match.image_bytes;
+    taken_.emplace(at.value, u);
+    const std::string who = pre_.describe(unit.place);
+    note(unit.place, Access::address, at.value, cat("the code of ", who));
+    queue_.push_back(u);
+    solution_.code_[unit.place] = LocatedCode{at, std::move(match), std::move(how)};
+    return true;
+  }
+
+  void note(const Place &place, Access access, uint64_t value, const std::string &source) {
+    SolvedValue &solved = solution_.values_[{place, access}];
+    if (solved.witnesses == 0) {
+      solved.value = value;
+      solved.source = source;
+      if (access == Access::address) fresh_.push_back(place);
+    } else if (solved.value != value && !solved.conflict) {
+      solved.conflict = true;
+      solved.dissenter = source;
+    }
+    ++solved.witnesses;
+  }
+
+  void propagate() {
+    while (!queue_.empty() || !fresh_.empty()) {
+      while (!queue_.empty()) {
+        const size_t u = queue_.front();
+        queue_.pop_front();
+        learn_from_code(u);
+      }
+      while (!fresh_.empty()) {
+        const Place place = fresh_.front();
+        fresh_.pop_front();
+        learn_from_place(place);
+      }
+    }
+  }
+
+  void learn_from_code(size_t u) {
+    const Unit &unit = units_[u];
+    const ObjectSection &section = pre_.section(unit.place);
+    const std::string who = pre_.describe(unit.place);
+    const std::vector<SolvedEdge> edges = solution_.code_[unit.place].match.edges;
+    for (const SolvedEdge &solved : edges) {
+      const Edge &edge = section.edges[solved.edge];
+      learn_edge(unit.place.object, edge, unit.code.edge_tail[solved.edge], solved.value, solved.relaxed, who);
+    }
+  }
+
+  void learn_edge(uint32_t object, const Edge &edge, uint32_t tail, uint64_t symbol_value, bool relaxed, const std::string &who) {
+    Reference reference = pre_.reference(object, edge, tail);
+    if (reference.access == Access::unsupported) return;
+    const uint64_t target = symbol_value + static_cast<uint64_t>(edge.addend) + (is_pc_relative(edge.kind) ? tail : 0);
+    uint64_t value = target - static_cast<uint64_t>(reference.offset);
+    if (relaxed) reference.access = Access::address;
+    const bool stub = plt_stubs_.contains(value);
+    if (reference.place.kind == Place::Kind::named && (reference.access == Access::plt || relaxed) && !stub) {
+      // Bound directly: this is the definition's own address.
+      if (const auto definition = reference.place.name == Program::kModuleTls ? std::nullopt : pre_.definition(pre_.name(reference.place.name))) {
+        const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
+        if (symbol.in_section())
+          note(pre_.section_place(definition->object, symbol.section), Access::address, value - symbol.value, who);
+      }
+    }
+    // A reference into the middle of code (a cold part jumping back) is no witness of where the code begins: distances
+    // inside a function may differ in the image.
+    if (reference.place.kind == Place::Kind::section && reference.offset != 0 &&
+        pre_.section(reference.place).kind == ObjectSection::Kind::code)
+      return;
+    note(reference.place, reference.access, value, who);
+  }
+
+  // An address became known: code must match there; relocated data tells what it points to.
+  void learn_from_place(const Place &place) {
+    if (place.kind != Place::Kind::section) return;
+    const ObjectSection &section = pre_.section(place);
+    const SolvedValue solved = solution_.values_[{place, Access::address}];
+    if (section.kind == ObjectSection::Kind::code) {
+      const auto it = unit_of_.find(place);
+      if (it == unit_of_.end() || units_[it->second].decided) return;
+      (void)decide(it->second, LinkAddr(solved.value), cat("referenced from ", solved.source));
+      return;
+    }
+    if (section.edges.empty()) return;
+    const std::string who = pre_.describe(place);
+    for (const Edge &edge : section.edges) {
+      if (edge.kind != EdgeKind::abs64) continue;
+      if (const auto pointed = pointer_at(LinkAddr(solved.value + edge.offset)))
+        learn_edge(place.object, edge, 0, *pointed - static_cast<uint64_t>(edge.addend), false, who);
+    }
+  }
+
+  // The link address that a relocated word of the image's data points to.
+  std::optional<uint64_t> pointer_at(LinkAddr at) const {
+    const auto it = relocs_.find(at.value);
+    if (it == relocs_.end()) {
+      if (!image_.fixed) return std::nullopt;
+      const ByteView word = image_.at(at, 8);
+      if (word.size() != 8) return std::nullopt;
+      uint64_t value = 0;
+      std::copy(word.begin(), word.end(), reinterpret_cast<uint8_t *>(&value));
+      return value;
+    }
+    const DynamicReloc &reloc = *it->second;
+    if (reloc.kind == DynamicReloc::Kind::relative) return static_cast<uint64_t>(reloc.addend);
+    const ImageSymbol &symbol = image_.dynamic_symbols[reloc.symbol];
+    if (reloc.kind == DynamicReloc::Kind::symbol && reloc.symbol != 0 && symbol.defined)
+      return symbol.address.value + static_cast<uint64_t>(reloc.addend);
+    return std::nullopt;
+  }
+
+  // The linker keeps one object's functions in order and side by side. A candidate that directly follows the located
+  // function before it, or directly precedes the one behind it, is the one.
+  bool decide_by_order() {
+    bool any = false;
+    const Unit *last[6] = {};
+    uint32_t object = UINT32_MAX;
+    for (size_t u = 0; u < units_.size(); ++u) {
+      if (units_[u].place.object != object) std::fill(std::begin(last), std::end(last), nullptr);
+      object = units_[u].place.object;
+      const Unit *before = last[units_[u].group];
+      if (!units_[u].decided && before != nullptr && before->decided)
+        any |= decide_at_neighbour(u, next_start(before->at + before->image_bytes), pre_.describe(before->place), "after ");
+      last[units_[u].group] = &units_[u];
+    }
+    std::fill(std::begin(last), std::end(last), nullptr);
+    for (size_t u = units_.size(); u-- > 0;) {
+      if (units_[u].place.object != object) std::fill(std::begin(last), std::end(last), nullptr);
+      object = units_[u].place.object;
+      const Unit *after = last[units_[u].group];
+      if (!units_[u].decided && after != nullptr && after->decided)
+        any |= decide_at_neighbour(u, previous_start(after->at), pre_.describe(after->place), "before ");
+      last[units_[u].group] = &units_[u];
+    }
+    return any;
+  }
+
+  bool decide_at_neighbour(size_t u, std::optional<LinkAddr> at, const std::string &neighbour, const char *side) {
+    if (!at || taken_.contains(at->value)) return false;
+    const auto &candidates = units_[u].candidates;
+    if (!std::binary_search(candidates.begin(), candidates.end(), *at)) return false;
+    return decide(u, *at, cat("directly ", side, neighbour));
+  }
+
+  // Start of the next function at or behind an address, if only padding lies between.
+  std::optional<LinkAddr> next_start(LinkAddr end) const {
+    const auto it = std::lower_bound(starts_.begin(), starts_.end(), end);
+    if (it == starts_.end() || *it - end >= 2 * arch_.function_alignment) return std::nullopt;
+    return *it;
+  }
+  std::optional<LinkAddr> previous_start(LinkAddr at) const {
+    const auto it = std::lower_bound(starts_.begin(), starts_.end(), at);
+    if (it == starts_.begin()) return std::nullopt;
+    return *std::prev(it);
+  }
+
+  // All other candidates turned out to be other functions.
+  bool decide_by_exclusion() {
+    bool any = false;
+    for (size_t u = 0; u < units_.size(); ++u) {
+      if (units_[u].decided || units_[u].candidates.empty()) continue;
+      std::vector<LinkAddr> free;
+      for (const LinkAddr at : units_[u].candidates)
+        if (!taken_.contains(at.value)) free.push_back(at);
+      if (free.size() != 1 || units_[u].candidates.size() == 1) continue;
+      if (sole_claimant(u, free.front()) && match_at(units_[u], free.front()).compared_bytes >= kStrongBytes)
+        any |= decide(u, free.front(), "the only match left");
+    }
+    return any;
+  }
+  bool sole_claimant(size_t u, LinkAddr at) const {
+    for (size_t other = 0; other < units_.size(); ++other)
+      if (other != u && !units_[other].decided &&
+          std::binary_search(units_[other].candidates.begin(), units_[other].candidates.end(), at))
+        return false;
+    return true;
+  }
+
+  void settle() {
+    MatchTotals &totals = solution_.totals_;
+    for (Unit &unit : units_) {
+      const uint64_t size = pre_.section(unit.place).size_bytes;
+      ++totals.functions;
+      totals.code_bytes += size;
+      if (unit.decided) {
+        ++totals.located;
+        totals.located_bytes += size;
+        continue;
+      }
+      if (unit.candidates.empty()) {
+        ++totals.absent;
+        solution_.why_not_[unit.place] =
+            unit.nearest_mismatch > 0 ? cat("no code of the image matches; the nearest differs at byte ", unit.nearest_mismatch,
+                                            " (address ", hex(unit.nearest_at.value), ")")
+                                      : std::string("no code of the image matches");
+        continue;
+      }
+      ++totals.ambiguous;
+      std::string where;
+      for (size_t i = 0; i < std::min<size_t>(unit.candidates.size(), 4); ++i) where += cat(i ? ", " : "", hex(unit.candidates[i].value));
+      solution_.why_not_[unit.place] = cat(unit.candidates.size(), " places in the image match (", where,
+                                           unit.candidates.size() > 4 ? ", ..." : "", ") and nothing decides between them");
+    }
+  }
+
+  const Program &pre_;
+  const Image &image_;
+  const Arch &arch_;
+  std::multimap<uint64_t, LinkAddr> by_size_;
+  std::vector<LinkAddr> starts_;
+  std::unordered_multimap<std::string, LinkAddr> global_names_;
+  std::unordered_multimap<std::string, LinkAddr> local_names_;
+  std::unordered_map<uint64_t, const DynamicReloc *> relocs_;
+  std::unordered_set<uint64_t> plt_stubs_;
+  std::vector<Unit> units_;
+  std::map<Place, size_t> unit_of_;
+  std::unordered_map<uint64_t, size_t> taken_;
+  std::vector<std::pair<size_t, LinkAddr>> weak_or_strong_;
+  std::deque<size_t> queue_;
+  std::deque<Place> fresh_;
+  Solution solution_;
+};
+
+const LocatedCode *Solution::code(const Place &place) const {
+  const auto it = code_.find(place);
+  return it == code_.end() ? nullptr : &it->second;
+}
+
+const SolvedValue *Solution::value(const Place &place, Access access) const {
+  const auto it = values_.find({place, access});
+  return it == values_.end() ? nullptr : &it->second;
+}
+
+std::string Solution::why_not(const Place &place) const {
+  const auto it = why_not_.find(place);
+  return it == why_not_.end() ? "it is not code of the objects that make up this image" : it->second;
+}
+
+Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch) { return RunPre(pre, image, arch).run(); }
+
+}  // namespace suture

@@ -1,0 +1,204 @@
+#include "diff/twins.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "diff/names.h"
+
+namespace suture {
+
+namespace {
+
+using SectionList = std::vector<uint32_t>;
+
+std::string key_of(const ObjectSection &section) {
+  // Merged sections are told apart by entry size and alignment only, which their names hold.
+  if (section.kind == ObjectSection::Kind::strings || section.kind == ObjectSection::Kind::constants) return section.name;
+  return without_numbers(section.name);
+}
+
+// Equal but for the fields that edges cover.
+bool same_shape(const ObjectSection &a, const ObjectSection &b) {
+  if (a.kind != b.kind || a.size_bytes != b.size_bytes || a.edges.size() != b.edges.size() || a.bytes.size() != b.bytes.size()) return false;
+  uint64_t from = 0;
+  for (size_t e = 0; e < a.edges.size(); ++e) {
+    const Edge &ea = a.edges[e];
+    const Edge &eb = b.edges[e];
+    if (ea.offset != eb.offset || ea.kind != eb.kind) return false;
+    if (ea.offset > from && !std::equal(a.bytes.begin() + static_cast<ptrdiff_t>(from), a.bytes.begin() + static_cast<ptrdiff_t>(ea.offset),
+                                        b.bytes.begin() + static_cast<ptrdiff_t>(from)))
+      return false;
+    from = std::max(from, ea.offset + edge_bytes(ea.kind));
+  }
+  return std::equal(a.bytes.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(from, a.bytes.size())), a.bytes.end(),
+                    b.bytes.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(from, b.bytes.size())));
+}
+
+}  // namespace
+
+class TwinFinder {
+ public:
+  TwinFinder(CodeCache &pre, CodeCache &post, uint32_t object)
+      : pre_(pre), post_(post), object_(object), a_(pre.program().object(object)), b_(post.program().object(object)) {}
+
+  Twins::ObjectTwins run() {
+    out_.identical = false;
+    out_.pre_of.resize(b_.sections.size());
+    out_.post_of.resize(a_.sections.size());
+    out_.ambiguous.resize(b_.sections.size());
+    group();
+    for (const auto &[key, group] : groups_)
+      if (group.first.size() == 1 && group.second.size() == 1) pair(group.first[0], group.second[0]);
+    pair_equal_code();
+    vote();
+    for (const auto &[key, group] : groups_) settle(group);
+    return std::move(out_);
+  }
+
+ private:
+  using Group = std::pair<SectionList, SectionList>;
+
+  void group() {
+    for (uint32_t s = 1; s < a_.sections.size(); ++s)
+      if (a_.sections[s].loaded()) groups_[key_of(a_.sections[s])].first.push_back(s);
+    for (uint32_t s = 1; s < b_.sections.size(); ++s)
+      if (b_.sections[s].loaded()) groups_[key_of(b_.sections[s])].second.push_back(s);
+  }
+
+  void pair(uint32_t pre, uint32_t post) {
+    out_.pre_of[post] = pre;
+    out_.post_of[pre] = post;
+  }
+  bool free_pre(uint32_t s) const { return !out_.post_of[s]; }
+  bool free_post(uint32_t s) const { return !out_.pre_of[s]; }
+
+  // Clones of one function (foo.constprop.0 and .1): the code itself tells them apart, where it differs.
+  void pair_equal_code() {
+    for (const auto &[key, group] : groups_) {
+      if (group.first.size() <= 1 && group.second.size() <= 1) continue;
+      for (const uint32_t b : group.second) {
+        if (b_.sections[b].kind != ObjectSection::Kind::code || !free_post(b)) continue;
+        SectionList equal;
+        for (const uint32_t a : group.first)
+          if (free_pre(a) && same_shape(a_.sections[a], b_.sections[b])) equal.push_back(a);
+        const auto rivals = std::count_if(group.second.begin(), group.second.end(), [&](uint32_t other) {
+          return free_post(other) && same_shape(b_.sections[b], b_.sections[other]);
+        });
+        if (equal.size() == 1 && rivals == 1) pair(equal[0], b);
+      }
+    }
+  }
+
+  // The section a reference points into, if it lies in this object.
+  std::optional<uint32_t> local_target(CodeCache &side, uint32_t section, uint32_t edge) {
+    const Reference reference = side.reference(object_, section, edge);
+    if (reference.place.kind != Place::Kind::section || reference.place.object != object_) return std::nullopt;
+    return reference.place.section;
+  }
+
+  // Functions that are already paired vote for the pairing of what they refer to: with full weight where their code is
+  // equal, edge by edge; with little weight where it changed, in order of first use.
+  void vote() {
+    for (uint32_t b = 1; b < b_.sections.size(); ++b) {
+      if (!out_.pre_of[b]) continue;
+      const uint32_t a = *out_.pre_of[b];
+      if (same_shape(a_.sections[a], b_.sections[b])) {
+        for (uint32_t e = 0; e < b_.sections[b].edges.size(); ++e) {
+          const auto ta = local_target(pre_, a, e);
+          const auto tb = local_target(post_, b, e);
+          if (ta && tb) votes_[{*ta, *tb}] += 1000;
+        }
+      } else {
+        vote_in_order(a, b);
+      }
+    }
+  }
+  void vote_in_order(uint32_t a, uint32_t b) {
+    std::map<std::string, Group> used;
+    const auto collect = [&](CodeCache &side, const ObjectGraph &graph, uint32_t section, SectionList Group::*list) {
+      for (uint32_t e = 0; e < graph.sections[section].edges.size(); ++e) {
+        const auto target = local_target(side, section, e);
+        if (!target) continue;
+        SectionList &seen = used[key_of(graph.sections[*target])].*list;
+        if (std::find(seen.begin(), seen.end(), *target) == seen.end()) seen.push_back(*target);
+      }
+    };
+    collect(pre_, a_, a, &Group::first);
+    collect(post_, b_, b, &Group::second);
+    for (const auto &[key, lists] : used)
+      if (lists.first.size() == lists.second.size())
+        for (size_t i = 0; i < lists.first.size(); ++i) votes_[{lists.first[i], lists.second[i]}] += 1;
+  }
+
+  void settle(const Group &group) {
+    if (group.first.size() <= 1 && group.second.size() <= 1) return;
+    // Strongest votes first; a pair is taken when neither side has an equally strong rival.
+    std::vector<std::pair<int, std::pair<uint32_t, uint32_t>>> ranked;
+    for (const uint32_t a : group.first)
+      for (const uint32_t b : group.second)
+        if (const auto it = votes_.find({a, b}); it != votes_.end()) ranked.push_back({it->second, {a, b}});
+    std::sort(ranked.begin(), ranked.end(), [](const auto &x, const auto &y) { return x.first > y.first; });
+    for (const auto &[weight, candidate] : ranked) {
+      const auto [a, b] = candidate;
+      if (!free_pre(a) || !free_post(b)) continue;
+      const int mine = weight;
+      const bool rival = std::any_of(ranked.begin(), ranked.end(), [&, ca = a, cb = b](const auto &other) {
+        const bool same = other.second.first == ca && other.second.second == cb;
+        const bool touches = other.second.first == ca || other.second.second == cb;
+        return !same && touches && other.first == mine && free_pre(other.second.first) && free_post(other.second.second);
+      });
+      if (!rival) pair(a, b);
+    }
+    settle_by_name(group);
+  }
+
+  // What nothing refers to, or all refer to alike: equal names with equal shape, then the one that is left.
+  void settle_by_name(const Group &group) {
+    for (const uint32_t b : group.second)
+      for (const uint32_t a : group.first)
+        if (free_pre(a) && free_post(b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
+          pair(a, b);
+    SectionList left_a;
+    SectionList left_b;
+    std::copy_if(group.first.begin(), group.first.end(), std::back_inserter(left_a), [&](uint32_t s) { return free_pre(s); });
+    std::copy_if(group.second.begin(), group.second.end(), std::back_inserter(left_b), [&](uint32_t s) { return free_post(s); });
+    if (left_a.size() == 1 && left_b.size() == 1) pair(left_a[0], left_b[0]);
+    else if (!left_a.empty())
+      for (const uint32_t b : left_b) out_.ambiguous[b] = true;
+  }
+
+  CodeCache &pre_;
+  CodeCache &post_;
+  uint32_t object_;
+  const ObjectGraph &a_;
+  const ObjectGraph &b_;
+  std::map<std::string, Group> groups_;
+  std::map<std::pair<uint32_t, uint32_t>, int> votes_;
+  Twins::ObjectTwins out_;
+};
+
+Twins Twins::make(CodeCache &pre, CodeCache &post, const std::vector<bool> &changed) {
+  Twins twins;
+  twins.objects_.resize(changed.size());
+  for (uint32_t o = 0; o < changed.size(); ++o)
+    if (changed[o]) twins.objects_[o] = TwinFinder(pre, post, o).run();
+  return twins;
+}
+
+std::optional<uint32_t> Twins::pre_of(uint32_t object, uint32_t post_section) const {
+  const ObjectTwins &twins = objects_[object];
+  return twins.identical ? std::optional(post_section) : twins.pre_of[post_section];
+}
+
+std::optional<uint32_t> Twins::post_of(uint32_t object, uint32_t pre_section) const {
+  const ObjectTwins &twins = objects_[object];
+  return twins.identical ? std::optional(pre_section) : twins.post_of[pre_section];
+}
+
+bool Twins::ambiguous(uint32_t object, uint32_t post_section) const {
+  const ObjectTwins &twins = objects_[object];
+  return !twins.identical && twins.ambiguous[post_section];
+}
+
+}  // namespace suture

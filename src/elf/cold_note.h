@@ -1,0 +1,23 @@
+// The note by which a coldpatched file tells what is in it: ELF note of owner "Suture", type 1 (docs/formats/cold.md).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "model/image.h"
+
+namespace suture {
+
+struct ColdPatchRecord {
+  std::string patch_id;
+  Digest base_digest{};  // of the file this patch was added to
+};
+
+Bytes encode_cold_note(const std::vector<ColdPatchRecord> &records);
+// In the order in which they were added; empty when there is no such note or it is malformed.
+std::vector<ColdPatchRecord> read_cold_note(const Image &image);
+// Whether a note segment's content is ours.
+bool is_cold_note(ByteView notes);
+
+}  // namespace suture

@@ -1,0 +1,188 @@
+#include "pipeline/build_patch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "base/cat.h"
+#include "base/file.h"
+#include "elf/cold_file.h"
+#include "elf/hot_file.h"
+#include "elf/read_image.h"
+#include "elf/read_object.h"
+#include "link/linker.h"
+
+namespace suture {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+// Fewer functions than this share of the replaced image's code located means: not the build that was shipped.
+constexpr double kLeastLocatedShare = 0.5;
+
+struct Objects {
+  std::vector<std::shared_ptr<const ObjectGraph>> pre;
+  std::vector<std::shared_ptr<const ObjectGraph>> post;
+  std::vector<bool> changed;
+};
+
+Result<std::shared_ptr<const ObjectGraph>> load_object(const fs::path &snapshot, const std::string &name) {
+  if (snapshot.empty()) {
+    // Only in the other build: an empty object keeps the two lists in step.
+    auto empty = std::make_shared<ObjectGraph>();
+    empty->path = name;
+    empty->sections.emplace_back();
+    empty->symbols.emplace_back();
+    return std::shared_ptr<const ObjectGraph>(std::move(empty));
+  }
+  const Bytes bytes = TRY(read_file(snapshot));
+  return std::shared_ptr<const ObjectGraph>(std::make_shared<ObjectGraph>(TRY(read_elf_object(bytes, name))));
+}
+
+Result<Objects> load_objects(const LinkedImage &linked) {
+  Objects objects;
+  for (const ObjectPair &pair : linked.objects) {
+    auto pre = TRY(load_object(pair.pre, pair.name));
+    auto post = pair.changed ? TRY(load_object(pair.post, pair.name)) : pre;
+    if (pre->lto || post->lto)
+      return Error::refused(cat(pair.name, " holds compiler bytecode (link-time optimisation), which cannot be matched yet"))
+          .with_next("build both trees without -flto if the shipped binary was, too");
+    objects.pre.push_back(std::move(pre));
+    objects.post.push_back(std::move(post));
+    objects.changed.push_back(pair.changed);
+  }
+  return objects;
+}
+
+// The pre build's own link, for the names of what it contains; not needed, so not having it is no error.
+std::optional<Image> load_pre_output(const LinkedImage &linked) {
+  if (linked.pre.empty()) return std::nullopt;
+  auto image = read_elf_image_file(linked.pre);
+  if (!image || image->symbols.empty()) return std::nullopt;
+  return std::move(*image);
+}
+
+bool is_allowed(const Hazard &hazard, const std::set<std::string> &allowed) {
+  return allowed.contains(hazard.item) || allowed.contains(cat(hazard.kind, ":", hazard.item));
+}
+
+Status check_hazards(const std::vector<Hazard> &hazards, const BuildPatchRequest &request, const std::string &path) {
+  std::string refused;
+  std::string allow;
+  for (const Hazard &hazard : hazards) {
+    if (is_allowed(hazard, request.allowed)) continue;
+    refused += cat("\n  ", hazard.kind, " ", hazard.item, ": ", hazard.detail);
+    allow += cat(" --allow=", hazard.kind, ":", hazard.item);
+  }
+  if (refused.empty()) return {};
+  return Error::refused(cat("the fix is not safe to apply to a running ", path, ":", refused))
+      .with_next(cat("if you know that it is safe, allow each by name:", allow));
+}
+
+Status check_share(const MatchTotals &totals, const std::string &path) {
+  const double share = totals.code_bytes == 0 ? 0 : static_cast<double>(totals.located_bytes) / static_cast<double>(totals.code_bytes);
+  if (share >= kLeastLocatedShare) return {};
+  return Error::refused(fmt::format("{} was not built from these objects: only {} of {} functions ({:.1f} % of the code) match", path, totals.located,
+                                    totals.functions, 100 * share))
+      .with_next("build with the source, compiler version and flags that the shipped binary was built with");
+}
+
+void add_to_package(const BuildPatchRequest &request, const ImageReport &report, const Image &image, Bytes hot, Bytes cold, Package &package) {
+  PackageImage entry;
+  entry.path = report.path;
+  entry.build_id = image.id;
+  entry.digest = image.digest;
+  entry.base_bytes = image.bytes.size();
+  entry.hot = std::move(hot);
+  entry.cold = std::move(cold);
+  for (const PatchedFunction &function : report.functions)
+    entry.functions.push_back({function.name, function.old_size_bytes, function.new_size_bytes, function.reason});
+  for (const Hazard &hazard : report.hazards)
+    package.hazards.push_back({hazard.kind, hazard.item, hazard.detail, is_allowed(hazard, request.allowed)});
+  package.images.push_back(std::move(entry));
+}
+
+// One image: from the objects of its two links to its hot and cold binary in the package.
+Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
+  const Image image = TRY(read_elf_image_file(report.path));
+  const Arch *arch = find_arch(image.arch);
+  if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
+  report.build_id = image.id;
+  report.base_bytes = image.bytes.size();
+  const Objects objects = TRY(load_objects(linked));
+  whole.objects += objects.changed.size();
+  whole.changed_objects += static_cast<size_t>(std::count(objects.changed.begin(), objects.changed.end(), true));
+
+  const auto started = Clock::now();
+  const Program pre = Program::make(objects.pre);
+  const Program post = Program::make(objects.post);
+  CodeCache pre_code(pre, *arch);
+  CodeCache post_code(post, *arch);
+  const Twins twins = Twins::make(pre_code, post_code, objects.changed);
+  const Comparison comparison = Comparison::make(pre_code, post_code, twins, objects.changed);
+  report.differences = comparison.differences();
+  for (const Difference &difference : report.differences) report.object_of_difference.push_back(post.object(difference.object).path);
+  if (report.differences.empty()) return {};
+
+  const Solution solution = locate_in_image(pre, image, *arch);
+  report.match = solution.totals();
+  TRY(check_share(report.match, report.path));
+  const std::optional<Image> pre_output = load_pre_output(linked);
+  const DiffInput input{&pre_code, &post_code, &twins, &comparison, &solution, &image, pre_output ? &*pre_output : nullptr};
+  report.hazards = find_data_hazards(input);
+  TRY(check_hazards(report.hazards, request, report.path));
+  // From here on what may change is allowed; what can be bound is still open.
+  MadePatch made = TRY(make_patch(input));
+  report.functions = made.functions;
+  report.not_in_image = made.not_in_image;
+  if (made.object.redirects.empty()) return {};
+
+  const HotImage hot = TRY(link_patch(made.object, image, request.id));
+  for (const HotSegment &segment : hot.segments) report.code_and_data_bytes += segment.bytes.size();
+  Bytes hot_file = TRY(write_hot_file(hot));
+  Bytes cold_file = TRY_WHILE(write_cold_file(image, hot), "writing the coldpatch");
+  report.hot_bytes = hot_file.size();
+  report.cold_bytes = cold_file.size();
+  report.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  add_to_package(request, report, image, std::move(hot_file), std::move(cold_file), whole.package);
+  return {};
+}
+
+Package describe_package(const BuildPatchRequest &request) {
+  Package package;
+  package.id = request.id;
+  package.sequence = request.sequence;
+  package.version = request.version;
+  package.description = request.description;
+  package.cves = request.cves;
+  package.requires_ids = request.requires_ids;
+  package.supersedes_ids = request.supersedes_ids;
+  return package;
+}
+
+}  // namespace
+
+Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
+  report.package = describe_package(request);
+  const BuildResult built = TRY(run_builds(request.build));
+  report.pre_seconds = built.pre_seconds;
+  report.post_seconds = built.post_seconds;
+  for (const LinkedImage &linked : built.images) {
+    ImageReport &image = report.images.emplace_back();
+    std::error_code error;
+    const fs::path canonical = fs::canonical(linked.shipped_path, error);
+    image.path = error ? linked.shipped_path : canonical.string();
+    image.output_path = linked.output_path;
+    if (request.build.progress) request.build.progress(cat("matching ", linked.shipped_path));
+    TRY_WHILE(build_image(request, linked, image, report), cat("making the patch for ", linked.shipped_path));
+    if (image.hot_bytes == 0) report.unaffected.push_back(image.path);
+  }
+  report.no_change = report.package.images.empty();
+  if (report.no_change)
+    return Error::refused("no change: the fix changes no code of the images that were named, so there is nothing to patch");
+  return {};
+}
+
+}  // namespace suture
