@@ -6,6 +6,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "build/cc_shim/shim.h"
 #include "build/driver.h"
 #include "build/subprocess.h"
 
@@ -53,6 +54,8 @@ std::vector<std::string> build_environment(const BuildRequest &request, const st
     if (options.find("parallel=") == std::string::npos)
       set_variable(environment, "DEB_BUILD_OPTIONS", cat(options, options.empty() ? "" : " ", "parallel=", request.jobs));
   }
+  const std::string subprograms = get_variable(environment, "COMPILER_PATH");
+  set_variable(environment, "COMPILER_PATH", cat((shim_folder / kSubprogramFolder).string(), subprograms.empty() ? "" : ":", subprograms));
   set_variable(environment, "PATH", cat(shim_folder.string(), ":", get_variable(environment, "PATH")));
   return environment;
 }

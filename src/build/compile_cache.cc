@@ -25,6 +25,16 @@ std::string file_stamp(const std::string &path) {
   return cat(info.st_size, ":", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, ":", info.st_ino);
 }
 
+// Is there a "name", <name> or .../name> in the text, as #include and __has_include have it?
+bool mentions_include(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const char before = at == 0 ? '\0' : text[at - 1];
+    const char after = at + name.size() < text.size() ? text[at + name.size()] : '\0';
+    if ((before == '"' || before == '<' || before == '/') && (after == '"' || after == '>')) return true;
+  }
+  return false;
+}
+
 CachedCompile entry_from(const Json &json) {
   CachedCompile entry;
   for (const Json &item : json.at("dependencies")) entry.dependencies.push_back({item.at(0), item.at(1)});
@@ -119,7 +129,7 @@ bool CompileCache::holds(const CachedCompile &entry) const {
     const Result<Bytes> bytes = read_file(dependency.path, kMaxDependencyBytes);
     if (!bytes || to_hex(sha256(*bytes)) != dependency.content) return false;
     for (const std::string &name : config_.added_names)
-      if (as_text(*bytes).find(name) != std::string_view::npos) return false;
+      if (mentions_include(as_text(*bytes), name)) return false;
   }
   const ObjectStore store(config_.store());
   for (const CachedOutput &output : entry.outputs)

@@ -153,7 +153,8 @@ class Build {
   Status build_post() {
     TRY(bring_tree_to_post());
     for (const TreeChange &change : result_.source_changes)
-      if (change.kind == TreeChangeKind::added) config_.added_names.push_back(fs::path(change.path).filename().string());
+      if (change.kind == TreeChangeKind::added && !change.path.starts_with(".pc/") && !change.path.starts_with("debian/"))
+        config_.added_names.push_back(fs::path(change.path).filename().string());
     std::string phase = TRY(next_post_phase());
     Result<double> seconds = run_command(phase);
     if (!seconds && !result_.line_maps.empty()) {

@@ -17,9 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// One section per function and per variable: what the two builds are compared by. Both compilers take them on every target.
-constexpr const char *kSectionFlags[] = {"-ffunction-sections", "-fdata-sections"};
-
 bool compiles_code(const CcCommand &command) {
   if (command.step != CcStep::assembly && command.step != CcStep::object && command.step != CcStep::link) return false;
   for (const CcInput &input : command.inputs)
@@ -72,7 +69,7 @@ class Compilation {
     const CompileCache cache(call_.config, compile_key(cwd_, call_.tool, record_.args, command_));
     if (const std::optional<CachedCompile> entry = cache.find(); entry && cache.restore(*entry)) {
       record_.from_cache = true;
-      note(entry->outputs[0].content);
+      note(entry->outputs[0].content, command_.object_path());
       (void)::fwrite(entry->diagnostics.data(), 1, entry->diagnostics.size(), stderr);
       return 0;
     }
@@ -85,10 +82,7 @@ class Compilation {
     const std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
     const int status = run_tool(call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()),
                                 environment_, "");
-    if (status == 0 && command_.step == CcStep::object && command_.sources().size() == 1) {
-      const Result<std::string> content = ObjectStore(call_.config.store()).add_file(command_.object_path());
-      if (content) note(*content);
-    }
+    if (status == 0 && command_.step == CcStep::object) note_each();
     return status;
   }
 
@@ -104,8 +98,20 @@ class Compilation {
     // A result that cannot be kept (the disk is full, say) is still the compiler's result.
     const Result<CachedCompile> kept =
         cache.keep(command_, command_.writes_dependencies ? command_.dependency_path() : rules.path(), std::move(text));
-    if (kept) note(kept->outputs[0].content);
+    if (kept) note(kept->outputs[0].content, command_.object_path());
     return status;
+  }
+
+  // `cc -c a.c b.c` makes an object of each.
+  void note_each() {
+    const std::vector<std::string> sources = record_.sources;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      CcCommand one = command_;
+      std::erase_if(one.inputs, [&](const CcInput &input) { return absolute(cwd_, input.path) != sources[i]; });
+      record_.sources = {sources[i]};
+      const Result<std::string> content = ObjectStore(call_.config.store()).add_file(one.object_path());
+      if (content) note(*content, one.object_path());
+    }
   }
 
   // The compiler driver is to find our linker, and our linker to know what the temporary objects are made of.
@@ -117,8 +123,8 @@ class Compilation {
     set_variable(environment_, kSourcesVariable, sources);
   }
 
-  void note(const std::string &content) {
-    record_.output = absolute(cwd_, command_.object_path());
+  void note(const std::string &content, const fs::path &object) {
+    record_.output = absolute(cwd_, object.string());
     record_.output_content = content;
     (void)write_record(call_.config.records(), record_);  // the driver notices what is missing when it folds the records
   }
@@ -131,6 +137,15 @@ class Compilation {
 };
 
 }  // namespace
+
+int run_compiler_proper(const ShimCall &call) {
+  ShimCall changed = call;
+  const auto has = [&](std::string_view word) { return std::find(call.args.begin(), call.args.end(), word) != call.args.end(); };
+  const auto is_probe_source = [](const std::string &word) { return fs::path(word).filename().string().starts_with("conftest"); };
+  if (!has("-E") && !has("-fsyntax-only") && std::none_of(call.args.begin(), call.args.end(), is_probe_source))
+    changed.args.insert(changed.args.end(), std::begin(kSectionFlags), std::end(kSectionFlags));
+  become_tool(changed);
+}
 
 int run_compiler(const ShimCall &call) {
   std::vector<std::string> expanded = expand_response_files(call.args);

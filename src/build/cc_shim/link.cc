@@ -36,8 +36,10 @@ class InputCollector {
  public:
   InputCollector(const ShimConfig &config, const LinkMap &map, LinkRecord &record)
       : store_(config.store()), map_(map), record_(record), cwd_(fs::current_path()) {
-    const char *folder = ::getenv("TMPDIR");
-    temporary_ = fs::path(folder == nullptr ? "/tmp" : folder).lexically_normal();
+    const char *folder = nullptr;
+    for (const char *name : {"TMPDIR", "TMP", "TEMP"})  // gcc's order
+      if (folder == nullptr) folder = ::getenv(name);
+    temporary_ = (fs::path(folder == nullptr ? "/tmp" : folder) / ".").lexically_normal().parent_path();
     const char *sources = ::getenv(kSourcesVariable);
     std::string_view rest = sources == nullptr ? "" : sources;
     while (!rest.empty()) {
