@@ -55,7 +55,7 @@ void add_install(CLI::App &app, Context &context) {
   command->add_option("package", options->package, "package file")->type_name("PKG")->required();
   command->add_option("--timeout", options->timeout_s, "seconds to wait for each process to come to a safe point (10)")->check(CLI::Range(0.001, 86400.0));
   command->add_flag("--allow-unsigned", options->allow_unsigned, "accept a package that no trusted key signed");
-  command->add_flag("--allow-downgrade", options->allow_downgrade, "accept a lower sequence than this host has seen");
+  command->add_flag("--downgrade", options->allow_downgrade, "accept a lower sequence than this host has seen");
   command->add_flag("--dry-run", options->dry_run, "check everything, change nothing");
   add_trust_dir_option(*command, context);
   add_state_dir_option(*command, context);

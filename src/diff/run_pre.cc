@@ -114,12 +114,21 @@ class RunPre {
     return 4 * branches + 16;
   }
 
+  // Size of the unwind entry that begins a section: of its first function, where hand-written or library code has several.
+  uint64_t entry_bytes(const Unit &unit) const {
+    for (const uint32_t s : pre_.symbols_in(unit.place.object, unit.place.section)) {
+      const ObjectSymbol &symbol = pre_.object(unit.place.object).symbols[s];
+      if (symbol.value == 0 && symbol.kind == ObjectSymbol::Kind::function && symbol.size_bytes != 0) return symbol.size_bytes;
+    }
+    return pre_.section(unit.place).size_bytes;
+  }
+
   void find_candidates() {
     for (Unit &unit : units_) {
       const ObjectSection &section = pre_.section(unit.place);
-      const uint64_t allowance = std::min(shrink_allowance(unit), section.size_bytes);
-      const auto from = by_size_.lower_bound(section.size_bytes - allowance);
-      const auto to = by_size_.upper_bound(section.size_bytes + 32);
+      const uint64_t size = entry_bytes(unit);
+      const auto from = by_size_.lower_bound(size - std::min(shrink_allowance(unit), size));
+      const auto to = by_size_.upper_bound(size + 32);
       for (auto it = from; it != to; ++it) {
         if (!may_match(section, image_code(it->second, section.size_bytes))) continue;
         if (match_at(unit, it->second).matches) unit.candidates.push_back(it->second);
