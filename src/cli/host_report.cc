@@ -23,6 +23,17 @@ int exit_status_of(size_t good, const std::vector<const ProcessOutcome *> &bad, 
   return all_refused ? kRefused : kFailed;
 }
 
+int report_processes(const std::vector<ProcessOutcome> &processes, const std::string &patch_id, const Context &context,
+                     const std::function<std::string(const ProcessOutcome &)> &sentence) {
+  std::vector<const ProcessOutcome *> bad;
+  for (const ProcessOutcome &process : processes) {
+    if (!process.ok) bad.push_back(&process);
+    if (!process.ok) warn(sentence(process));
+    else if (!context.json()) print(cat(patch_id, ": ", sentence(process), "\n"));
+  }
+  return exit_status_of(processes.size() - bad.size(), bad, 0);
+}
+
 int report_host(const HostReport &report, const Context &context, std::string_view done) {
   std::vector<const ProcessOutcome *> bad;
   for (const ProcessOutcome &process : report.processes)

@@ -147,7 +147,7 @@ ProcessOutcome revert_in_process(const std::string &patch_id, pid_t pid, const A
 }
 
 Result<HostReport> install_package(const VerifiedBytes &verified, const Package &package, const InstallOptions &options) {
-  const Store store = TRY(Store::open(options.state_dir));
+  Store store = TRY(Store::open(options.state_dir));
   TRY(store.check_sequence(package, options.downgrade));
   const std::vector<HotImage> images = TRY(read_hot_images(package));
   HostReport report;
@@ -179,7 +179,7 @@ Result<HostReport> install_package(const VerifiedBytes &verified, const Package 
 }
 
 Result<HostReport> uninstall_package(const std::string &patch_id, const InstallOptions &options) {
-  const Store store = TRY(Store::open(options.state_dir));
+  Store store = TRY(Store::open(options.state_dir));
   HostReport report;
   report.patch_id = patch_id;
   const ColdOptions cold{options.state_dir};
