@@ -24,8 +24,8 @@ TEST(CcArgs, TakesTheOutputJoinedAndApart) {
 }
 
 TEST(CcArgs, DoesNotTakeTheValueOfAnOptionForAnInput) {
-  const CcCommand command =
-      parse_cc_command({"-include", "config.c", "-I", "x.c", "-MF", "d.c", "-MT", "t.c", "-Xlinker", "l.c", "--param", "p.c", "-c", "a.c"});
+  const CcCommand command = parse_cc_command({"-include", "config.c", "-I", "x.c", "-MF", "d.c", "-MT", "t.c",
+                                              "-Xlinker", "l.c", "--param", "p.c", "-c", "a.c"});
   EXPECT_EQ(command.sources(), Words{"a.c"});
   EXPECT_EQ(command.dependency_file, "d.c");
 }
@@ -38,7 +38,8 @@ TEST(CcArgs, TellsSourcesFromObjectsWhenItCompilesAndLinks) {
 }
 
 TEST(CcArgs, FollowsTheLanguageOptionForTheInputsBehindIt) {
-  const CcCommand command = parse_cc_command({"-x", "c", "a.txt", "-xnone", "b.o", "-x", "c-header", "h", "-xassembler-with-cpp", "s"});
+  const CcCommand command =
+      parse_cc_command({"-x", "c", "a.txt", "-xnone", "b.o", "-x", "c-header", "h", "-xassembler-with-cpp", "s"});
   EXPECT_EQ(command.inputs[0].kind, InputKind::source);
   EXPECT_EQ(command.inputs[1].kind, InputKind::linked);
   EXPECT_EQ(command.inputs[2].kind, InputKind::header);

@@ -27,19 +27,25 @@ constexpr const char *kMakefile =
     "clean:\n\trm -f *.o *.a prog\n";
 
 Files make_project() {
-  return {{"Makefile", kMakefile},
-          {"h.h", "#ifndef H_H\n#define H_H\nint x(int);\nint y(int);\nint util(int);\nvoid fail(int);\n#define CHECK(a) ((a) ? (void)0 : fail(__LINE__))\n#endif\n"},
-          {"main.c", "#include \"h.h\"\nint main(int c, char **v) { (void)v; return x(c) + util(c); }\n"},
-          {"util.c", "#include \"h.h\"\nint util(int a) {\n  return a + 1;\n}\nint behind(int a) {\n  CHECK(a > 3);\n  return a;\n}\n"
-                     "void fail(int line) { __builtin_trap(); (void)line; }\n"},
-          {"x.c", "#include \"h.h\"\nint x(int a) { return a * 3; }\n"},
-          {"y.c", "#include \"h.h\"\nint y(int a) { return a * 5; }\n"}};
+  return {
+      {"Makefile", kMakefile},
+      {"h.h",
+       "#ifndef H_H\n#define H_H\nint x(int);\nint y(int);\nint util(int);\nvoid fail(int);\n#define CHECK(a) ((a) ? "
+       "(void)0 : fail(__LINE__))\n#endif\n"},
+      {"main.c", "#include \"h.h\"\nint main(int c, char **v) { (void)v; return x(c) + util(c); }\n"},
+      {"util.c",
+       "#include \"h.h\"\nint util(int a) {\n  return a + 1;\n}\nint behind(int a) {\n  CHECK(a > 3);\n  return a;\n}\n"
+       "void fail(int line) { __builtin_trap(); (void)line; }\n"},
+      {"x.c", "#include \"h.h\"\nint x(int a) { return a * 3; }\n"},
+      {"y.c", "#include \"h.h\"\nint y(int a) { return a * 5; }\n"}};
 }
 
 // The fix puts three lines before a function that holds __LINE__.
 Files fixed(Files files) {
-  files["util.c"] = "#include \"h.h\"\nint util(int a) {\n  if (a > 100) {\n    return 7;\n  }\n  return a + 1;\n}\nint behind(int a) {\n"
-                    "  CHECK(a > 3);\n  return a;\n}\nvoid fail(int line) { __builtin_trap(); (void)line; }\n";
+  files["util.c"] =
+      "#include \"h.h\"\nint util(int a) {\n  if (a > 100) {\n    return 7;\n  }\n  return a + 1;\n}\nint behind(int "
+      "a) {\n"
+      "  CHECK(a > 3);\n  return a;\n}\nvoid fail(int line) { __builtin_trap(); (void)line; }\n";
   return files;
 }
 
@@ -50,7 +56,9 @@ void write_tree(const fs::path &root, const Files &files) {
   }
 }
 
-bool have(const char *program) { return ::access(cat("/usr/bin/", program).c_str(), X_OK) == 0; }
+bool have(const char *program) {
+  return ::access(cat("/usr/bin/", program).c_str(), X_OK) == 0;
+}
 
 class DriverTest : public ::testing::Test {
  protected:
@@ -72,7 +80,8 @@ class DriverTest : public ::testing::Test {
     request.work_dir = at("work");
     request.build_command = command;
     const size_t equals = image.find('=');
-    request.images = {{image.substr(0, equals), equals == std::string::npos ? std::nullopt : std::optional(image.substr(equals + 1))}};
+    request.images = {{image.substr(0, equals),
+                       equals == std::string::npos ? std::nullopt : std::optional(image.substr(equals + 1))}};
     request.anchoring = anchoring_;
     return run_builds(request);
   }
@@ -132,7 +141,8 @@ TEST_F(DriverTest, FindsTheOneChangedObjectOfAMakeProject) {
 TEST_F(DriverTest, KeepsLineNumbersBehindTheFix) {
   Files pre = make_project(), post = fixed(make_project());
   // A file that holds nothing but the line numbers of what lies behind the fix.
-  pre["Makefile"] = post["Makefile"] = std::string(kMakefile) + "all: lines\nlines: util.c\n\tgcc -E util.c | grep -o 'fail([0-9]*)' > lines\n";
+  pre["Makefile"] = post["Makefile"] =
+      std::string(kMakefile) + "all: lines\nlines: util.c\n\tgcc -E util.c | grep -o 'fail([0-9]*)' > lines\n";
   const Result<BuildResult> result = build(pre, post, "make", "prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(*read_text(result->tree / "lines"), "fail(6)\n");
@@ -149,10 +159,13 @@ TEST_F(DriverTest, LeavesLineNumbersAloneWhenToldTo) {
 
 TEST_F(DriverTest, BuildsWithoutLineNumbersWhereTheCodeDoesNotTakeThem) {
   Files pre = make_project(), post = make_project();
-  const std::string unique = "#define CAT_(a, b) a##b\n#define CAT(a, b) CAT_(a, b)\n#define UNIQUE static int CAT(u_, __LINE__) __attribute__((used))\n";
+  const std::string unique =
+      "#define CAT_(a, b) a##b\n#define CAT(a, b) CAT_(a, b)\n#define UNIQUE static int CAT(u_, __LINE__) "
+      "__attribute__((used))\n";
   pre["util.c"] += unique + "int a;\nUNIQUE;\n";
   post["util.c"] += unique + "UNIQUE;\nUNIQUE;\nUNIQUE;\nint a;\nUNIQUE;\n";
-  // Two of one name, once anchored: tentative definitions of equal type are allowed, so give the later one another type.
+  // Two of one name, once anchored: tentative definitions of equal type are allowed, so give the later one another
+  // type.
   pre["util.c"] += "#undef UNIQUE\n";
   post["util.c"].replace(post["util.c"].rfind("UNIQUE;"), 7, "static char CAT(u_, __LINE__) __attribute__((used));");
   pre["util.c"].replace(pre["util.c"].rfind("UNIQUE;"), 7, "static char CAT(u_, __LINE__) __attribute__((used));");
@@ -225,7 +238,8 @@ TEST_F(DriverTest, FindsObjectsThatLiveOnlyDuringOneCommand) {
 
 TEST_F(DriverTest, SeesThroughRelocatableLinksResponseFilesAndThinArchives) {
   const std::string command =
-      "set -e; gcc -O2 -c main.c util.c x.c y.c; echo 'util.o x.o' > list; ld -r -o both.o @list; ar rcT libt.a both.o; "
+      "set -e; gcc -O2 -c main.c util.c x.c y.c; echo 'util.o x.o' > list; ld -r -o both.o @list; ar rcT libt.a "
+      "both.o; "
       "gcc -o prog main.o libt.a";
   const Result<BuildResult> result = build(make_project(), fixed(make_project()), command, "prog");
   ASSERT_BUILT(result);
@@ -265,10 +279,12 @@ TEST_F(DriverTest, BuildsACMakeProjectWithASharedLibrary) {
   Files pre = make_project();
   pre["CMakeLists.txt"] =
       "cmake_minimum_required(VERSION 3.16)\nproject(p C)\nadd_library(util SHARED util.c x.c)\n"
-      "set_target_properties(util PROPERTIES VERSION 1.2.3 SOVERSION 1)\nadd_executable(prog main.c)\ntarget_link_libraries(prog util)\n";
+      "set_target_properties(util PROPERTIES VERSION 1.2.3 SOVERSION 1)\nadd_executable(prog "
+      "main.c)\ntarget_link_libraries(prog util)\n";
   Files post = pre;
   post["util.c"] = fixed(make_project())["util.c"];
-  const Result<BuildResult> result = build(pre, post, "cmake -G Ninja -B out -DCMAKE_BUILD_TYPE=Release && ninja -C out", "usr/lib/libutil.so.1.2.3");
+  const Result<BuildResult> result =
+      build(pre, post, "cmake -G Ninja -B out -DCMAKE_BUILD_TYPE=Release && ninja -C out", "usr/lib/libutil.so.1.2.3");
   ASSERT_BUILT(result);
   const LinkedImage &image = result->images.at(0);
   EXPECT_EQ(image.output_path, "out/libutil.so.1.2.3");
@@ -278,20 +294,24 @@ TEST_F(DriverTest, BuildsACMakeProjectWithASharedLibrary) {
 }
 
 TEST_F(DriverTest, GivesConfigureScriptsTheAnswersOfTheCompilerItself) {
-  // What autoconf's scripts do, without the minute they take: conftest.c compiled, linked and run, and only the status looked at.
+  // What autoconf's scripts do, without the minute they take: conftest.c compiled, linked and run, and only the status
+  // looked at.
   Files pre = make_project();
   pre["configure"] =
-      "check() { echo \"$2\" > conftest.c; rm -f conftest; eval \"$3\" > conftest.log 2>&1; echo \"$1 $?\" >> $out; sed 's,/tmp/cc[A-Za-z0-9]*,TEMPORARY,' conftest.log >> $out; }\n"
+      "check() { echo \"$2\" > conftest.c; rm -f conftest; eval \"$3\" > conftest.log 2>&1; echo \"$1 $?\" >> $out; "
+      "sed 's,/tmp/cc[A-Za-z0-9]*,TEMPORARY,' conftest.log >> $out; }\n"
       "out=$1; : > $out\n"
       "check works 'int main(void){return 0;}' 'gcc conftest.c && ./a.out'\n"
       "check werror 'int main(void){return 0;}' 'gcc -Werror -pedantic-errors -c conftest.c'\n"
-      "check function 'int no_such_function(void); int main(void){return no_such_function();}' 'gcc -o conftest conftest.c'\n"
+      "check function 'int no_such_function(void); int main(void){return no_such_function();}' 'gcc -o conftest "
+      "conftest.c'\n"
       "check flag 'int main(void){return 0;}' 'gcc -Werror -fno-such-flag -c conftest.c'\n"
       "check header '#include <no_such.h>' 'gcc -E conftest.c'\n"
       "check sections 'int f(void){return 0;}' 'gcc -c conftest.c && objdump -h conftest.o | grep -c text'\n";
-  pre["Makefile"] = "all: prog answers bare\nanswers: configure\n\tsh configure answers\nbare: configure answers\n"
-                    "\tenv -u COMPILER_PATH PATH=\"$(BARE)\" sh configure bare\n" +
-                    std::string(kMakefile);
+  pre["Makefile"] =
+      "all: prog answers bare\nanswers: configure\n\tsh configure answers\nbare: configure answers\n"
+      "\tenv -u COMPILER_PATH PATH=\"$(BARE)\" sh configure bare\n" +
+      std::string(kMakefile);
   const Result<BuildResult> result = build(pre, fixed(pre), cat("make BARE='", ::getenv("PATH"), "'"), "prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(*read_text(result->tree / "answers"), *read_text(result->tree / "bare"));
@@ -299,17 +319,23 @@ TEST_F(DriverTest, GivesConfigureScriptsTheAnswersOfTheCompilerItself) {
 }
 
 TEST_F(DriverTest, IsInvisibleToTheBuild) {
-  // The same commands with the wrapper and without: what they print, their exit status, the dependency files they write.
+  // The same commands with the wrapper and without: what they print, their exit status, the dependency files they
+  // write.
   const std::string commands =
-      "gcc -c broken.c -o broken.o; echo status $?; gcc -Wall -c warns.c -o warns.o; echo status $?; gcc -E main.c | md5sum; "
-      "gcc -fsyntax-only main.c; echo status $?; echo 'int z;' | gcc -xc -c - -o /dev/null; echo status $?; gcc -S -o - x.c -fno-ident | grep -c globl; "
-      "gcc -MMD -c main.c -o m.o && cat m.d; gcc -Wp,-MD,k.d -c main.c -o k.o && md5sum < k.d; echo '-c x.c -o' > args; gcc @args r.o && ls r.o; "
-      "gcc --version; gcc -dumpmachine; gcc -print-prog-name=ld; gcc; echo status $?; gcc -c missing.c; echo status $?; gcc -o nope main.o; echo status $?";
+      "gcc -c broken.c -o broken.o; echo status $?; gcc -Wall -c warns.c -o warns.o; echo status $?; gcc -E main.c | "
+      "md5sum; "
+      "gcc -fsyntax-only main.c; echo status $?; echo 'int z;' | gcc -xc -c - -o /dev/null; echo status $?; gcc -S -o "
+      "- x.c -fno-ident | grep -c globl; "
+      "gcc -MMD -c main.c -o m.o && cat m.d; gcc -Wp,-MD,k.d -c main.c -o k.o && md5sum < k.d; echo '-c x.c -o' > "
+      "args; gcc @args r.o && ls r.o; "
+      "gcc --version; gcc -dumpmachine; gcc -print-prog-name=ld; gcc; echo status $?; gcc -c missing.c; echo status "
+      "$?; gcc -o nope main.o; echo status $?";
   Files pre = make_project();
   pre["broken.c"] = "int main(void) { return undeclared; }\n";
   pre["warns.c"] = "int f(void) { int unused; return 1; }\n";
   pre["commands"] = commands;
-  pre["Makefile"] = std::string(kMakefile) + "all: wrapped bare\nwrapped: main.o commands\n\tsh commands > wrapped 2>&1\n"
+  pre["Makefile"] = std::string(kMakefile) +
+                    "all: wrapped bare\nwrapped: main.o commands\n\tsh commands > wrapped 2>&1\n"
                     "bare: main.o wrapped commands\n\tenv -u COMPILER_PATH PATH=\"$(BARE)\" sh commands > bare 2>&1\n";
   const std::string bare_path = ::getenv("PATH");
   const Result<BuildResult> result = build(pre, fixed(pre), "make BARE='" + bare_path + "'", "prog");
@@ -320,7 +346,8 @@ TEST_F(DriverTest, IsInvisibleToTheBuild) {
 TEST_F(DriverTest, RepeatsWarningsWhenAResultComesFromTheCache) {
   Files pre = make_project();
   pre["x.c"] += "static int unused_here(void) { return 1; }\n";
-  const Result<BuildResult> result = build(pre, fixed(pre), "make clean && make CFLAGS='-O2 -Wall' 2> messages", "prog");
+  const Result<BuildResult> result =
+      build(pre, fixed(pre), "make clean && make CFLAGS='-O2 -Wall' 2> messages", "prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(result->post_compiles, 1u);
   EXPECT_NE(read_text(result->tree / "messages")->find("unused_here"), std::string::npos);
@@ -361,7 +388,8 @@ TEST_F(DriverTest, RefusesAnImageThatTheBuildDoesNotMake) {
   const Result<BuildResult> result = build(make_project(), fixed(make_project()), "make", "usr/bin/other");
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().verdict(), Verdict::refused);
-  EXPECT_NE(result.error().what().find("no file named other; it links prog"), std::string::npos) << result.error().text();
+  EXPECT_NE(result.error().what().find("no file named other; it links prog"), std::string::npos)
+      << result.error().text();
 }
 
 TEST_F(DriverTest, RefusesEqualTrees) {
@@ -388,7 +416,8 @@ TEST_F(DriverTest, ShowsTheEndOfTheLogWhenTheBuildFails) {
 
 TEST_F(DriverTest, MakesThePostTreeFromAPatch) {
   write_tree(at("source"), {{"a.c", "one\ntwo\nthree\nfour\nfive\nsix\n"}});
-  ASSERT_TRUE(write_file_atomic(at("fix.patch"), as_bytes("--- a/a.c\n+++ b/a.c\n@@ -2,3 +2,3 @@\n two\n-three\n+THREE\n four\n")));
+  ASSERT_TRUE(write_file_atomic(at("fix.patch"),
+                                as_bytes("--- a/a.c\n+++ b/a.c\n@@ -2,3 +2,3 @@\n two\n-three\n+THREE\n four\n")));
   ASSERT_TRUE(make_patched_tree(at("source"), {at("fix.patch")}, at("patched")));
   EXPECT_EQ(*read_text(at("patched/a.c")), "one\ntwo\nTHREE\nfour\nfive\nsix\n");
   EXPECT_EQ(*read_text(at("source/a.c")), "one\ntwo\nthree\nfour\nfive\nsix\n");
@@ -396,7 +425,8 @@ TEST_F(DriverTest, MakesThePostTreeFromAPatch) {
 
 TEST_F(DriverTest, RefusesAPatchWhoseContextIsNotThereAndNamesTheHunk) {
   write_tree(at("source"), {{"a.c", "one\nother\nthree\nfour\n"}});
-  ASSERT_TRUE(write_file_atomic(at("fix.patch"), as_bytes("--- a/a.c\n+++ b/a.c\n@@ -2,3 +2,3 @@\n two\n-three\n+THREE\n four\n")));
+  ASSERT_TRUE(write_file_atomic(at("fix.patch"),
+                                as_bytes("--- a/a.c\n+++ b/a.c\n@@ -2,3 +2,3 @@\n two\n-three\n+THREE\n four\n")));
   const Status status = make_patched_tree(at("source"), {at("fix.patch")}, at("patched"));
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().verdict(), Verdict::refused);
@@ -406,7 +436,8 @@ TEST_F(DriverTest, RefusesAPatchWhoseContextIsNotThereAndNamesTheHunk) {
 
 TEST_F(DriverTest, RefusesAPatchThatIsInAlready) {
   write_tree(at("source"), {{"a.c", "two\nTHREE\nfour\n"}});
-  ASSERT_TRUE(write_file_atomic(at("fix.patch"), as_bytes("--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n two\n-three\n+THREE\n four\n")));
+  ASSERT_TRUE(write_file_atomic(at("fix.patch"),
+                                as_bytes("--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n two\n-three\n+THREE\n four\n")));
   const Status status = make_patched_tree(at("source"), {at("fix.patch")}, at("patched"));
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().what().find("has the change already"), std::string::npos) << status.error().text();

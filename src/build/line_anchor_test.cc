@@ -16,22 +16,34 @@ std::string safe_lines(std::string_view text) {
   return out;
 }
 
-TEST(ScanSource, AllowsDirectivesBetweenPlainLines) { EXPECT_EQ(safe_lines("int a;\nint b;\n"), "SS"); }
+TEST(ScanSource, AllowsDirectivesBetweenPlainLines) {
+  EXPECT_EQ(safe_lines("int a;\nint b;\n"), "SS");
+}
 
-TEST(ScanSource, AllowsNoneInABlockComment) { EXPECT_EQ(safe_lines("/* a\n b\n c */ int x;\nint y;\n"), "S..S"); }
+TEST(ScanSource, AllowsNoneInABlockComment) {
+  EXPECT_EQ(safe_lines("/* a\n b\n c */ int x;\nint y;\n"), "S..S");
+}
 
-TEST(ScanSource, KnowsThatALineCommentDoesNotOpenABlockComment) { EXPECT_EQ(safe_lines("// a /* b\nint x;\n"), "SS"); }
+TEST(ScanSource, KnowsThatALineCommentDoesNotOpenABlockComment) {
+  EXPECT_EQ(safe_lines("// a /* b\nint x;\n"), "SS");
+}
 
-TEST(ScanSource, AllowsNoneBehindALineCommentThatIsContinued) { EXPECT_EQ(safe_lines("// a \\\n b ( \nint x;\n"), "S.S"); }
+TEST(ScanSource, AllowsNoneBehindALineCommentThatIsContinued) {
+  EXPECT_EQ(safe_lines("// a \\\n b ( \nint x;\n"), "S.S");
+}
 
-TEST(ScanSource, AllowsNoneBehindABackslash) { EXPECT_EQ(safe_lines("#define A 1 + \\\n  2\nint x;\n"), "S.S"); }
+TEST(ScanSource, AllowsNoneBehindABackslash) {
+  EXPECT_EQ(safe_lines("#define A 1 + \\\n  2\nint x;\n"), "S.S");
+}
 
 TEST(ScanSource, SeesABackslashFollowedByBlanksOrACarriageReturnAsAContinuation) {
   EXPECT_EQ(safe_lines("#define A 1 + \\ \t\n  2\nint x;\n"), "S.S");
   EXPECT_EQ(safe_lines("#define A 1 + \\\r\n  2\r\nint x;\r\n"), "S.S");
 }
 
-TEST(ScanSource, AllowsNoneWithinParentheses) { EXPECT_EQ(safe_lines("ASSERT(a,\n  (b),\n  c);\nint x;\n"), "S..S"); }
+TEST(ScanSource, AllowsNoneWithinParentheses) {
+  EXPECT_EQ(safe_lines("ASSERT(a,\n  (b),\n  c);\nint x;\n"), "S..S");
+}
 
 TEST(ScanSource, DoesNotCountParenthesesInStringsCharactersAndComments) {
   EXPECT_EQ(safe_lines("f(\"(\");\ng('(');\nh(); // (\ni(); /* ( */\nj(\"\\\"(\");\nk('\\'', '(');\nend\n"), "SSSSSSS");
@@ -71,7 +83,9 @@ TEST(ScanSource, KeepsParenthesesOpenThatBothBranchesOpen) {
   EXPECT_EQ(safe_lines("#ifdef X\nif (a &&\n#else\nif (\n#endif\n b)\nint y;\n"), "SS.S..S");
 }
 
-TEST(ScanSource, RecoversAtTheEndOfAFunction) { EXPECT_EQ(safe_lines("void f(void) {\n BROKEN(\n 1;\n}\nint x;\n"), "SS.SS"); }
+TEST(ScanSource, RecoversAtTheEndOfAFunction) {
+  EXPECT_EQ(safe_lines("void f(void) {\n BROKEN(\n 1;\n}\nint x;\n"), "SS.SS");
+}
 
 TEST(ScanSource, SeesADirectiveBehindAComment) {
   EXPECT_TRUE(scan_source("/* generated */ # line 7 \"x.y\"\n").has_line_directives);
@@ -80,7 +94,8 @@ TEST(ScanSource, SeesADirectiveBehindAComment) {
 }
 
 TEST(ScanSource, DescribesEachLineOnceWhateverTheText) {
-  for (const std::string text : {"", "\n", "a", "a\\\n", "\\\n\\\n", "/*\n", "\"a\\\nb\n", "R\"(\n\n", "#if\n#else\n#endif", "'\\", "R\"", "#", "/", "a\r\n\r\n"})
+  for (const std::string text : {"", "\n", "a", "a\\\n", "\\\n\\\n", "/*\n", "\"a\\\nb\n", "R\"(\n\n",
+                                 "#if\n#else\n#endif", "'\\", "R\"", "#", "/", "a\r\n\r\n"})
     EXPECT_EQ(scan_source(text).lines.size(), split_lines(text).size()) << text;
 }
 
@@ -127,7 +142,8 @@ TEST(AnchorLines, WaitsForTheEndOfACallThatAHunkEndsIn) {
 }
 
 TEST(AnchorLines, RepeatsTheNumberBehindAConditionalThatMayNotBeCompiled) {
-  const AnchoredText out = anchor_lines("#ifdef X\na;\n#else\nb;\n#endif\nc;\n", "#ifdef X\nnew;\na;\n#else\nb;\n#endif\nc;\n");
+  const AnchoredText out =
+      anchor_lines("#ifdef X\na;\n#else\nb;\n#endif\nc;\n", "#ifdef X\nnew;\na;\n#else\nb;\n#endif\nc;\n");
   EXPECT_EQ(out.text, "#ifdef X\nnew;\n#line 2\na;\n#else\n#line 4\nb;\n#endif\n#line 6\nc;\n");
 }
 
@@ -138,7 +154,8 @@ TEST(AnchorLines, DoesNotRepeatTheNumberBehindAConditionalThatIsOpenedLater) {
 
 TEST(AnchorLines, PutsNothingBehindAnIncludeGuard) {
   // A directive there would make the compiler read the header again at each #include.
-  const AnchoredText out = anchor_lines("#ifndef H\n#define H\na;\n#endif\n\n", "#ifndef H\n#define H\nnew;\na;\n#endif\n\n");
+  const AnchoredText out =
+      anchor_lines("#ifndef H\n#define H\na;\n#endif\n\n", "#ifndef H\n#define H\nnew;\na;\n#endif\n\n");
   EXPECT_EQ(out.text, "#ifndef H\n#define H\nnew;\n#line 3\na;\n#endif\n\n");
 }
 

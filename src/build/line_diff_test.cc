@@ -8,7 +8,9 @@
 namespace suture {
 namespace {
 
-std::vector<DiffHunk> diff(std::string_view pre, std::string_view post) { return diff_lines(split_lines(pre), split_lines(post)); }
+std::vector<DiffHunk> diff(std::string_view pre, std::string_view post) {
+  return diff_lines(split_lines(pre), split_lines(post));
+}
 
 // Post, rebuilt from pre and the hunks; also checks that what lies between the hunks is equal.
 std::string rebuild(std::string_view pre, std::string_view post, const std::vector<DiffHunk> &hunks) {
@@ -29,7 +31,9 @@ std::string rebuild(std::string_view pre, std::string_view post, const std::vect
   return out;
 }
 
-TEST(LineDiff, FindsNothingBetweenEqualTexts) { EXPECT_TRUE(diff("a\nb\n", "a\nb\n").empty()); }
+TEST(LineDiff, FindsNothingBetweenEqualTexts) {
+  EXPECT_TRUE(diff("a\nb\n", "a\nb\n").empty());
+}
 
 TEST(LineDiff, GivesAnInsertedLineAsAHunkWithoutPreLines) {
   EXPECT_EQ(diff("a\nc\n", "a\nb\nc\n"), (std::vector<DiffHunk>{{1, 0, 1, 1}}));
@@ -60,7 +64,8 @@ TEST(LineDiff, KeepsAnUnchangedFunctionWholeWhenOneIsPutBeforeIt) {
 TEST(LineDiff, FindsTheShortestScriptWhereNoLineIsUnique) {
   // Myers' own example, ABCABBA to CBABAC: five edits.
   size_t edits = 0;
-  for (const DiffHunk &hunk : diff("A\nB\nC\nA\nB\nB\nA\n", "C\nB\nA\nB\nA\nC\n")) edits += hunk.pre_count + hunk.post_count;
+  for (const DiffHunk &hunk : diff("A\nB\nC\nA\nB\nB\nA\n", "C\nB\nA\nB\nA\nC\n"))
+    edits += hunk.pre_count + hunk.post_count;
   EXPECT_EQ(edits, 5u);
 }
 

@@ -13,9 +13,10 @@ namespace {
 using Words = std::vector<std::string>;
 
 TEST(LdArgs, ReadsACommandAsGccGivesIt) {
-  const LdCommand command = parse_ld_command({"-plugin", "/usr/lib/liblto_plugin.so", "-plugin-opt=-fresolution=/tmp/x.res", "--build-id", "-m",
-                                              "elf_x86_64", "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", "-pie", "-o", "prog", "crt1.o",
-                                              "-L/usr/lib", "main.o", "libx.a", "--as-needed", "-lc", "-z", "now"});
+  const LdCommand command =
+      parse_ld_command({"-plugin", "/usr/lib/liblto_plugin.so", "-plugin-opt=-fresolution=/tmp/x.res", "--build-id",
+                        "-m", "elf_x86_64", "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", "-pie", "-o", "prog",
+                        "crt1.o", "-L/usr/lib", "main.o", "libx.a", "--as-needed", "-lc", "-z", "now"});
   EXPECT_TRUE(command.links);
   EXPECT_EQ(command.output, "prog");
   EXPECT_EQ(command.kind, LinkKind::executable);
@@ -54,7 +55,8 @@ TEST(LdArgs, FindsALibraryInTheFoldersGiven) {
   ASSERT_TRUE(folder);
   const std::string archive = (folder->path() / "libq.a").string();
   ASSERT_TRUE(write_file_atomic(archive, as_bytes("!<arch>\n")));
-  EXPECT_EQ(parse_ld_command({"-L" + folder->path().string(), "a.o", "-lq", "-lnowhere"}).inputs, (Words{"a.o", archive}));
+  EXPECT_EQ(parse_ld_command({"-L" + folder->path().string(), "a.o", "-lq", "-lnowhere"}).inputs,
+            (Words{"a.o", archive}));
   EXPECT_EQ(parse_ld_command({"-L", folder->path().string(), "a.o", "-l:libq.a"}).inputs, (Words{"a.o", archive}));
 }
 
@@ -97,7 +99,8 @@ TEST(LinkMap, ReadsWhatLldTook) {
 
 TEST(LinkMap, TakesAnyTextWithoutComplaint) {
   EXPECT_TRUE(parse_link_map("").taken.empty());
-  EXPECT_TRUE(parse_link_map("Archive member included\n\n\n:(\n(((\n Align Out     In      Symbol\n:(:(\n").loads.empty());
+  EXPECT_TRUE(
+      parse_link_map("Archive member included\n\n\n:(\n(((\n Align Out     In      Symbol\n:(:(\n").loads.empty());
 }
 
 std::string member(std::string name, std::string_view content) {
@@ -110,8 +113,8 @@ std::string member(std::string name, std::string_view content) {
 }
 
 TEST(Archive, ListsMembersWithShortAndLongNames) {
-  const std::string text =
-      "!<arch>\n" + member("/", "symbols") + member("//", "a_very_long_member_name.o/\n") + member("a.o/", "AAA") + member("/0", "BB");
+  const std::string text = "!<arch>\n" + member("/", "symbols") + member("//", "a_very_long_member_name.o/\n") +
+                           member("a.o/", "AAA") + member("/0", "BB");
   const Result<std::vector<ArchiveMember>> members = list_archive(as_bytes(text));
   ASSERT_TRUE(members);
   ASSERT_EQ(members->size(), 2u);

@@ -36,7 +36,11 @@ Result<std::optional<std::string>> run_patch(const std::string &program, const f
   ProcessRequest request;
   request.program = program;
   // --batch: no questions; --forward: a patch that is in already is an error, not taken back.
-  request.words = {"patch", "-p1", "-F0", "--batch", "--forward", "--no-backup-if-mismatch", "-r", "-", "-i", fs::absolute(patch).string()};
+  request.words = {"patch",     "-p1",
+                   "-F0",       "--batch",
+                   "--forward", "--no-backup-if-mismatch",
+                   "-r",        "-",
+                   "-i",        fs::absolute(patch).string()};
   request.environment = current_environment();
   set_variable(request.environment, "LC_ALL", "C");
   request.folder = tree.string();
@@ -62,7 +66,8 @@ std::string describe_patch_failure(std::string_view output) {
     for (const std::string_view start : {"patching file ", "checking file "})
       if (line.starts_with(start)) file = line.substr(start.size());
     if (line.starts_with("Hunk #") && line.find("FAILED") != std::string_view::npos)
-      add(cat("hunk ", line.substr(6, line.find(' ', 6) - 6), " of ", file, " is not found", line.substr(line.find("FAILED") + 6)));
+      add(cat("hunk ", line.substr(6, line.find(' ', 6) - 6), " of ", file, " is not found",
+              line.substr(line.find("FAILED") + 6)));
     else if (line.starts_with("can't find file to patch"))
       add("a file it changes does not exist");
     else if (line.starts_with("Reversed (or previously applied)"))
@@ -80,14 +85,16 @@ std::string describe_patch_failure(std::string_view output) {
 Status make_patched_tree(const fs::path &source, const std::vector<fs::path> &patches, const fs::path &post) {
   const std::string program = TRY(find_patch_program());
   for (const fs::path &patch : patches)
-    if (::access(patch.c_str(), R_OK) != 0) return Error::from_errno(errno, cat("cannot read the patch ", patch.string()));
+    if (::access(patch.c_str(), R_OK) != 0)
+      return Error::from_errno(errno, cat("cannot read the patch ", patch.string()));
   TRY_WHILE(copy_tree(source, post), cat("copying ", source.string()));
   for (const fs::path &patch : patches) {
     const std::optional<std::string> failure = TRY(run_patch(program, post, patch));
     if (!failure) continue;
     std::error_code ignored;  // half a fix is no tree to leave behind, but the refusal is what matters
     fs::remove_all(post, ignored);
-    return Error::refused(cat("the patch ", patch.string(), " does not apply to ", source.string(), ": ", describe_patch_failure(*failure)))
+    return Error::refused(cat("the patch ", patch.string(), " does not apply to ", source.string(), ": ",
+                              describe_patch_failure(*failure)))
         .with_next("give the patch against exactly this source, or both trees with --pre and --post");
   }
   return {};

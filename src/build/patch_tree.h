@@ -10,8 +10,9 @@
 
 namespace suture {
 
-// Copies `source` to `post` (which must not exist yet) and applies the patches in order, as `patch -p1` does but without fuzz:
-// a hunk whose context is not found as it stands is refused, naming patch, file and hunk. Offsets are fine.
+// Copies `source` to `post` (which must not exist yet) and applies the patches in order, as `patch -p1` does but
+// without fuzz: a hunk whose context is not found as it stands is refused, naming patch, file and hunk. Offsets are
+// fine.
 Status make_patched_tree(const std::filesystem::path &source, const std::vector<std::filesystem::path> &patches,
                          const std::filesystem::path &post);
 

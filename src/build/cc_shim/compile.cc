@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 bool compiles_code(const CcCommand &command) {
   if (command.step != CcStep::assembly && command.step != CcStep::object && command.step != CcStep::link) return false;
   for (const CcInput &input : command.inputs)
-    // A precompiled header is used only by compilations with the same flags. Assembler sources have the sections they name,
-    // and clang would warn of a flag it does not use.
+    // A precompiled header is used only by compilations with the same flags. Assembler sources have the sections they
+    // name, and clang would warn of a flag it does not use.
     if (input.kind == InputKind::source || input.kind == InputKind::header) return true;
   return false;
 }
@@ -80,8 +80,8 @@ class Compilation {
   int run_uncached() {
     if (command_.step == CcStep::link) prepare_link();
     const std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
-    const int status = run_tool(call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()),
-                                environment_, "");
+    const int status = run_tool(
+        call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()), environment_, "");
     if (status == 0 && command_.step == CcStep::object) note_each();
     return status;
   }
@@ -117,7 +117,8 @@ class Compilation {
   // The compiler driver is to find our linker, and our linker to know what the temporary objects are made of.
   void prepare_link() {
     const std::string before = get_variable(environment_, "COMPILER_PATH");
-    set_variable(environment_, "COMPILER_PATH", before.empty() ? call_.shim_folder.string() : cat(call_.shim_folder.string(), ":", before));
+    set_variable(environment_, "COMPILER_PATH",
+                 before.empty() ? call_.shim_folder.string() : cat(call_.shim_folder.string(), ":", before));
     std::string sources;
     for (const std::string &source : record_.sources) sources += source + "\n";
     set_variable(environment_, kSourcesVariable, sources);
@@ -126,7 +127,8 @@ class Compilation {
   void note(const std::string &content, const fs::path &object) {
     record_.output = absolute(cwd_, object.string());
     record_.output_content = content;
-    (void)write_record(call_.config.records(), record_);  // the driver notices what is missing when it folds the records
+    (void)write_record(call_.config.records(),
+                       record_);  // the driver notices what is missing when it folds the records
   }
 
   const ShimCall &call_;
@@ -140,8 +142,12 @@ class Compilation {
 
 int run_compiler_proper(const ShimCall &call) {
   ShimCall changed = call;
-  const auto has = [&](std::string_view word) { return std::find(call.args.begin(), call.args.end(), word) != call.args.end(); };
-  const auto is_probe_source = [](const std::string &word) { return fs::path(word).filename().string().starts_with("conftest"); };
+  const auto has = [&](std::string_view word) {
+    return std::find(call.args.begin(), call.args.end(), word) != call.args.end();
+  };
+  const auto is_probe_source = [](const std::string &word) {
+    return fs::path(word).filename().string().starts_with("conftest");
+  };
   if (!has("-E") && !has("-fsyntax-only") && std::none_of(call.args.begin(), call.args.end(), is_probe_source))
     changed.args.insert(changed.args.end(), std::begin(kSectionFlags), std::end(kSectionFlags));
   become_tool(changed);

@@ -69,8 +69,8 @@ std::string find_past_us(const std::string &name, std::string_view path, const f
   return {};
 }
 
-// gcc tells its subprograms in COLLECT_GCC how it was called; it knows which linker and compiler proper are its own (those of a
-// cross compiler are not the ones in PATH).
+// gcc tells its subprograms in COLLECT_GCC how it was called; it knows which linker and compiler proper are its own
+// (those of a cross compiler are not the ones in PATH).
 std::string ask_gcc(const ShimCall &call, const fs::path &self) {
   const std::string gcc = get_variable(call.environment, "COLLECT_GCC");
   if (gcc.find('/') == std::string::npos || call.config.state.empty()) return {};
@@ -79,14 +79,16 @@ std::string ask_gcc(const ShimCall &call, const fs::path &self) {
   request.program = gcc;
   request.words = {gcc, cat("-print-prog-name=", call.name)};
   request.environment = call.environment;
-  set_variable(request.environment, "COMPILER_PATH", without_our_folders(get_variable(call.environment, "COMPILER_PATH"), call.shim_folder));
+  set_variable(request.environment, "COMPILER_PATH",
+               without_our_folders(get_variable(call.environment, "COMPILER_PATH"), call.shim_folder));
   request.stdout_file = answer;
   const Result<ProcessOutcome> outcome = run_process(request);
   Result<std::string> text = read_text(answer);
   ::unlink(answer.c_str());
   if (!outcome || !outcome->succeeded() || !text) return {};
   while (text->ends_with('\n')) text->pop_back();
-  const bool usable = text->starts_with("/") && ::access(text->c_str(), X_OK) == 0 && identity(*text) != identity(self.string());
+  const bool usable =
+      text->starts_with("/") && ::access(text->c_str(), X_OK) == 0 && identity(*text) != identity(self.string());
   return usable ? *text : std::string();
 }
 
@@ -99,8 +101,8 @@ std::string find_tool(const ShimCall &call, const fs::path &self) {
 
 }  // namespace
 
-// "x86_64-linux-gnu-gcc-12" is, without its target and version, "gcc". Written out rather than as a regular expression: this
-// runs at every call of a compiler, and for each name in PATH.
+// "x86_64-linux-gnu-gcc-12" is, without its target and version, "gcc". Written out rather than as a regular expression:
+// this runs at every call of a compiler, and for each name in PATH.
 bool is_linker_name(const std::string &name) {
   const std::string_view base = plain_tool_name(name);
   return is_one_of(base, {"ld", "ld.bfd", "ld.gold", "ld.lld", "ld.mold", "ld64.lld", "gold", "mold"});
@@ -111,7 +113,9 @@ bool is_compiler_name(const std::string &name) {
   return is_one_of(base, {"gcc", "g++", "cc", "c++", "clang", "clang++", "c89", "c99", "gfortran"});
 }
 
-bool is_compiler_proper_name(const std::string &name) { return name == "cc1" || name == "cc1plus"; }
+bool is_compiler_proper_name(const std::string &name) {
+  return name == "cc1" || name == "cc1plus";
+}
 
 std::string without_our_folders(const std::string &compiler_path, const fs::path &shim_folder) {
   std::string out;
@@ -119,7 +123,8 @@ std::string without_our_folders(const std::string &compiler_path, const fs::path
     const size_t colon = std::min(compiler_path.find(':', at), compiler_path.size());
     const std::string folder = compiler_path.substr(at, colon - at);
     at = colon + 1;
-    if (folder != shim_folder.string() && folder != (shim_folder / kSubprogramFolder).string()) out += cat(out.empty() ? "" : ":", folder);
+    if (folder != shim_folder.string() && folder != (shim_folder / kSubprogramFolder).string())
+      out += cat(out.empty() ? "" : ":", folder);
   }
   return out;
 }
@@ -163,19 +168,25 @@ int run_shim(int argc, char **argv) {
   call.environment = current_environment();
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  call.shim_folder = self.parent_path().filename() == kSubprogramFolder ? self.parent_path().parent_path() : self.parent_path();
+  call.shim_folder =
+      self.parent_path().filename() == kSubprogramFolder ? self.parent_path().parent_path() : self.parent_path();
   const Result<ShimConfig> config = read_shim_config(call.shim_folder);
   if (config) call.config = *config;
   call.tool = find_tool(call, self);
   if (call.tool.empty()) {
-    ::fprintf(stderr, "suture-cc: there is no %s besides this wrapper, which is run by `suture build`\n", call.name.c_str());
+    ::fprintf(stderr, "suture-cc: there is no %s besides this wrapper, which is run by `suture build`\n",
+              call.name.c_str());
     return kNotFoundStatus;
   }
   if (config && is_linker_name(call.name)) return run_linker(call);
-  // From here on the tool's own calls of subprograms are its own affair; run_compiler points them to us where it wants them.
-  const std::string subprograms = without_our_folders(get_variable(call.environment, "COMPILER_PATH"), call.shim_folder);
-  if (subprograms.empty()) unset_variable(call.environment, "COMPILER_PATH");
-  else set_variable(call.environment, "COMPILER_PATH", subprograms);
+  // From here on the tool's own calls of subprograms are its own affair; run_compiler points them to us where it wants
+  // them.
+  const std::string subprograms =
+      without_our_folders(get_variable(call.environment, "COMPILER_PATH"), call.shim_folder);
+  if (subprograms.empty())
+    unset_variable(call.environment, "COMPILER_PATH");
+  else
+    set_variable(call.environment, "COMPILER_PATH", subprograms);
   if (!config || ::getenv(kActiveVariable) != nullptr) become_tool(call);
   if (is_compiler_proper_name(call.name)) return run_compiler_proper(call);
   if (!is_compiler_name(call.name)) become_tool(call);

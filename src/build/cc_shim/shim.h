@@ -1,8 +1,8 @@
-// The compiler wrapper `suture-cc`. It runs under the names of compilers and linkers, in a folder that the driver puts first
-// in PATH. As a compiler it adds -ffunction-sections -fdata-sections to what is compiled to code, keeps a cache of results and
-// notes down each compilation; as a linker (gcc and clang find it through COMPILER_PATH) it notes down what was linked and
-// keeps a copy of each object. It must be invisible otherwise: same output, same exit status, same files; whatever goes wrong in
-// its own book-keeping, the real tool's result stands.
+// The compiler wrapper `suture-cc`. It runs under the names of compilers and linkers, in a folder that the driver puts
+// first in PATH. As a compiler it adds -ffunction-sections -fdata-sections to what is compiled to code, keeps a cache
+// of results and notes down each compilation; as a linker (gcc and clang find it through COMPILER_PATH) it notes down
+// what was linked and keeps a copy of each object. It must be invisible otherwise: same output, same exit status, same
+// files; whatever goes wrong in its own book-keeping, the real tool's result stands.
 #pragma once
 
 #include <string>
@@ -45,13 +45,15 @@ bool is_compiler_proper_name(const std::string &name);
 // Adds the section flags; reached only when a build calls gcc by its absolute path.
 int run_compiler_proper(const ShimCall &call);
 
-// The folder below the shim folder that COMPILER_PATH names during a build: gcc looks there for cc1 and ld first, so that
-// a compiler called by its absolute path is met as well.
+// The folder below the shim folder that COMPILER_PATH names during a build: gcc looks there for cc1 and ld first, so
+// that a compiler called by its absolute path is met as well.
 inline constexpr const char *kSubprogramFolder = "sub";
 
-// Set while a compiler runs under the wrapper: its own calls of compilers go straight through, its call of the linker is noted.
+// Set while a compiler runs under the wrapper: its own calls of compilers go straight through, its call of the linker
+// is noted.
 inline constexpr const char *kActiveVariable = "SUTURE_CC_ACTIVE";
-// The sources of a command that compiles and links in one go, by line: the linker is given temporary objects for them, in order.
+// The sources of a command that compiles and links in one go, by line: the linker is given temporary objects for them,
+// in order.
 inline constexpr const char *kSourcesVariable = "SUTURE_CC_SOURCES";
 
 }  // namespace suture
