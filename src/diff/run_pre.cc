@@ -33,7 +33,8 @@ struct Unit {
 
 class RunPre {
  public:
-  RunPre(const Program &pre, const Image &image, const Arch &arch) : pre_(pre), image_(image), arch_(arch) {
+  RunPre(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted)
+      : pre_(pre), image_(image), arch_(arch), counted_(counted) {
     index_image();
   }
 
@@ -355,22 +356,23 @@ class RunPre {
     MatchTotals &totals = solution_.totals_;
     for (Unit &unit : units_) {
       const uint64_t size = pre_.section(unit.place).size_bytes;
-      ++totals.functions;
-      totals.code_bytes += size;
+      const uint64_t one = counted_[unit.place.object] ? 1 : 0;
+      totals.functions += one;
+      totals.code_bytes += one * size;
       if (unit.decided) {
-        ++totals.located;
-        totals.located_bytes += size;
+        totals.located += one;
+        totals.located_bytes += one * size;
         continue;
       }
       if (unit.candidates.empty()) {
-        ++totals.absent;
+        totals.absent += one;
         solution_.why_not_[unit.place] =
             unit.nearest_mismatch > 0 ? cat("no code of the image matches; the nearest differs at byte ", unit.nearest_mismatch,
                                             " (address ", hex(unit.nearest_at.value), ")")
                                       : std::string("no code of the image matches");
         continue;
       }
-      ++totals.ambiguous;
+      totals.ambiguous += one;
       std::string where;
       for (size_t i = 0; i < std::min<size_t>(unit.candidates.size(), 4); ++i) where += cat(i ? ", " : "", hex(unit.candidates[i].value));
       solution_.why_not_[unit.place] = cat(unit.candidates.size(), " places in the image match (", where,
@@ -381,6 +383,7 @@ class RunPre {
   const Program &pre_;
   const Image &image_;
   const Arch &arch_;
+  const std::vector<bool> &counted_;
   std::multimap<uint64_t, LinkAddr> by_size_;
   std::vector<LinkAddr> starts_;
   std::unordered_multimap<std::string, LinkAddr> global_names_;
@@ -411,6 +414,8 @@ std::string Solution::why_not(const Place &place) const {
   return it == why_not_.end() ? "it is not code of the objects that make up this image" : it->second;
 }
 
-Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch) { return RunPre(pre, image, arch).run(); }
+Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted) {
+  return RunPre(pre, image, arch, counted).run();
+}
 
 }  // namespace suture
