@@ -306,7 +306,8 @@ Result<int64_t> BorrowedThread::syscall(uint64_t number, const std::array<uint64
   for (const char *point : {"borrow-call-entry", "borrow-call-exit"}) {
     const Tracee::Waited waited = TRY(tracee_.run_to_syscall_stop(deadline_));
     if (waited == Tracee::Waited::gone) return Error::failed("the process went away during a borrowed call");
-    if (waited == Tracee::Waited::late) return Error::refused(cat("thread ", tid(), " does not run (frozen?)"));
+    if (waited == Tracee::Waited::late)
+      return Error::refused(cat("thread ", tid(), " gets no processor time (frozen, or the machine is overloaded)"));
     fault_point(point);
   }
   const Registers after = TRY(tracee_.registers());
