@@ -1,5 +1,5 @@
-// Lists the members of an ar archive (GNU and thin format). The bytes come from the build's own archives, but are parsed as
-// untrusted all the same.
+// Lists the members of an ar archive (GNU and thin format). The bytes come from the build's own archives, but are
+// parsed as untrusted all the same.
 #pragma once
 
 #include <filesystem>

@@ -6,6 +6,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "build/cc_shim/shim.h"
 #include "build/driver.h"
 #include "build/subprocess.h"
 
@@ -36,7 +37,8 @@ std::optional<int64_t> changelog_date(std::string_view changelog) {
 std::vector<std::string> build_environment(const BuildRequest &request, const std::filesystem::path &shim_folder) {
   std::vector<std::string> environment = current_environment();
   // Of a make we may run under: its job server and flags are not the package's.
-  for (const char *name : {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "LANGUAGE", "LANG"}) unset_variable(environment, name);
+  for (const char *name : {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "LANGUAGE", "LANG"})
+    unset_variable(environment, name);
   set_variable(environment, "LC_ALL", "C.UTF-8");
   set_variable(environment, "TZ", "UTC");
   // ccache would answer from its own store without running the wrapper.
@@ -51,8 +53,12 @@ std::vector<std::string> build_environment(const BuildRequest &request, const st
     set_variable(environment, "CMAKE_BUILD_PARALLEL_LEVEL", cat(request.jobs));
     const std::string options = get_variable(environment, "DEB_BUILD_OPTIONS");
     if (options.find("parallel=") == std::string::npos)
-      set_variable(environment, "DEB_BUILD_OPTIONS", cat(options, options.empty() ? "" : " ", "parallel=", request.jobs));
+      set_variable(environment, "DEB_BUILD_OPTIONS",
+                   cat(options, options.empty() ? "" : " ", "parallel=", request.jobs));
   }
+  const std::string subprograms = get_variable(environment, "COMPILER_PATH");
+  set_variable(environment, "COMPILER_PATH",
+               cat((shim_folder / kSubprogramFolder).string(), subprograms.empty() ? "" : ":", subprograms));
   set_variable(environment, "PATH", cat(shim_folder.string(), ":", get_variable(environment, "PATH")));
   return environment;
 }

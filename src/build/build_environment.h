@@ -15,7 +15,8 @@ struct BuildRequest;
 
 std::vector<std::string> build_environment(const BuildRequest &request, const std::filesystem::path &shim_folder);
 
-// The date of the newest entry of a Debian changelog, in seconds since 1970; what dpkg-buildpackage puts in SOURCE_DATE_EPOCH.
+// The date of the newest entry of a Debian changelog, in seconds since 1970; what dpkg-buildpackage puts in
+// SOURCE_DATE_EPOCH.
 std::optional<int64_t> changelog_date(std::string_view changelog);
 
 }  // namespace suture

@@ -16,14 +16,71 @@ constexpr uint64_t kMaxResponseBytes = 64u << 20;
 
 // Options whose value is the next word. An option missing here would make its value look like an input file, so this
 // lists those of gcc and clang together; none of them is a plain switch in the other.
-constexpr std::array kSeparateValue = {
-    "-A", "-B", "-D", "-G", "-I", "-L", "-MF", "-MJ", "-MQ", "-MT", "-R", "-T", "-U", "-V", "-Xanalyzer", "-Xassembler",
-    "-Xclang", "-Xlinker", "-Xpreprocessor", "-arch", "-aux-info", "-b", "-cxx-isystem", "-dumpbase", "-dumpbase-ext",
-    "-dumpdir", "-e", "-framework", "-h", "-idirafter", "-imacros", "-imultilib", "-include", "-include-pch", "-iprefix",
-    "-iquote", "-isysroot", "-isystem", "-ivfsoverlay", "-iwithprefix", "-iwithprefixbefore", "-iwithsysroot", "-l",
-    "-mllvm", "-o", "-rpath", "-specs", "-stdlib++-isystem", "-target", "-u", "-working-directory", "-wrapper", "-x", "-z",
-    "--assert", "--define-macro", "--include-directory", "--output", "--param", "--prefix", "--specs", "--sysroot",
-    "--undefine-macro", "-gcc-toolchain", "--gcc-toolchain"};
+constexpr std::array kSeparateValue = {"-A",
+                                       "-B",
+                                       "-D",
+                                       "-G",
+                                       "-I",
+                                       "-L",
+                                       "-MF",
+                                       "-MJ",
+                                       "-MQ",
+                                       "-MT",
+                                       "-R",
+                                       "-T",
+                                       "-U",
+                                       "-V",
+                                       "-Xanalyzer",
+                                       "-Xassembler",
+                                       "-Xclang",
+                                       "-Xlinker",
+                                       "-Xpreprocessor",
+                                       "-arch",
+                                       "-aux-info",
+                                       "-b",
+                                       "-cxx-isystem",
+                                       "-dumpbase",
+                                       "-dumpbase-ext",
+                                       "-dumpdir",
+                                       "-e",
+                                       "-framework",
+                                       "-h",
+                                       "-idirafter",
+                                       "-imacros",
+                                       "-imultilib",
+                                       "-include",
+                                       "-include-pch",
+                                       "-iprefix",
+                                       "-iquote",
+                                       "-isysroot",
+                                       "-isystem",
+                                       "-ivfsoverlay",
+                                       "-iwithprefix",
+                                       "-iwithprefixbefore",
+                                       "-iwithsysroot",
+                                       "-l",
+                                       "-mllvm",
+                                       "-o",
+                                       "-rpath",
+                                       "-specs",
+                                       "-stdlib++-isystem",
+                                       "-target",
+                                       "-u",
+                                       "-working-directory",
+                                       "-wrapper",
+                                       "-x",
+                                       "-z",
+                                       "--assert",
+                                       "--define-macro",
+                                       "--include-directory",
+                                       "--output",
+                                       "--param",
+                                       "--prefix",
+                                       "--specs",
+                                       "--sysroot",
+                                       "--undefine-macro",
+                                       "-gcc-toolchain",
+                                       "--gcc-toolchain"};
 
 bool takes_next_word(std::string_view option) {
   return std::find(kSeparateValue.begin(), kSeparateValue.end(), option) != kSeparateValue.end();
@@ -32,12 +89,14 @@ bool takes_next_word(std::string_view option) {
 InputKind kind_of_suffix(std::string_view path) {
   static const std::map<std::string, InputKind, std::less<>> kinds = [] {
     std::map<std::string, InputKind, std::less<>> map;
-    for (const char *suffix : {"c", "i", "cc", "cp", "cxx", "cpp", "CPP", "c++", "C", "ii", "m", "mi", "mm", "mii", "M",
-                               "f", "for", "ftn", "F", "FOR", "fpp", "FPP", "FTN", "f90", "f95", "f03", "f08", "F90", "F95",
-                               "F03", "F08", "go", "d", "adb", "ads", "bc", "ll", "cu", "cppm"})
+    for (const char *suffix :
+         {"c",   "i",   "cc",  "cp",  "cxx", "cpp", "CPP", "c++", "C",   "ii",  "m",   "mi",  "mm",
+          "mii", "M",   "f",   "for", "ftn", "F",   "FOR", "fpp", "FPP", "FTN", "f90", "f95", "f03",
+          "f08", "F90", "F95", "F03", "F08", "go",  "d",   "adb", "ads", "bc",  "ll",  "cu",  "cppm"})
       map[suffix] = InputKind::source;
     for (const char *suffix : {"s", "S", "sx", "asm"}) map[suffix] = InputKind::assembler;
-    for (const char *suffix : {"h", "H", "hh", "hp", "hxx", "hpp", "HPP", "h++", "tcc"}) map[suffix] = InputKind::header;
+    for (const char *suffix : {"h", "H", "hh", "hp", "hxx", "hpp", "HPP", "h++", "tcc"})
+      map[suffix] = InputKind::header;
     return map;
   }();
   const size_t slash = path.rfind('/');
@@ -57,11 +116,35 @@ InputKind kind_of_language(std::string_view language, std::string_view path) {
 
 // Options which make the compiler read or write files that the compile cache does not know of.
 bool defeats_cache(std::string_view option) {
-  for (const std::string_view prefix :
-       {"-save-temps", "--save-temps", "-fdump-", "-fprofile-", "-fbranch-probabilities", "-fauto-profile", "-fplugin", "-load",
-        "-fopt-info", "-fsave-optimization-record", "-ftime-", "-Wa,-a", "-MG", "-MJ", "-aux-info", "-fcallgraph-info",
-        "-fmodules", "-fmodule", "-specs", "--specs", "-wrapper", "-fxray", "-fcs-profile", "-v", "-###", "-H", "-Q",
-        "-include-pch", "-fpch"})
+  for (const std::string_view prefix : {"-save-temps",
+                                        "--save-temps",
+                                        "-fdump-",
+                                        "-fprofile-",
+                                        "-fbranch-probabilities",
+                                        "-fauto-profile",
+                                        "-fplugin",
+                                        "-load",
+                                        "-fopt-info",
+                                        "-fsave-optimization-record",
+                                        "-ftime-",
+                                        "-Wa,-a",
+                                        "-MG",
+                                        "-MJ",
+                                        "-aux-info",
+                                        "-fcallgraph-info",
+                                        "-fmodules",
+                                        "-fmodule",
+                                        "-specs",
+                                        "--specs",
+                                        "-wrapper",
+                                        "-fxray",
+                                        "-fcs-profile",
+                                        "-v",
+                                        "-###",
+                                        "-H",
+                                        "-Q",
+                                        "-include-pch",
+                                        "-fpch"})
     if (option.starts_with(prefix) && !(prefix == "-v" && option != "-v") && !(prefix == "-H" && option != "-H") &&
         !(prefix == "-Q" && option != "-Q"))
       return true;
@@ -123,9 +206,9 @@ class Parser {
     if (word == "-fsyntax-only" || word == "--analyze") reach(CcStep::syntax_only);
     if (word == "-S") reach(CcStep::assembly);
     if (word == "-c") reach(CcStep::object);
-    if (word == "-###" || word == "--help" || word.starts_with("--help=") || word == "--version" || word.starts_with("-print-") ||
-        word.starts_with("--print-") || word == "-dumpmachine" || word == "-dumpversion" || word == "-dumpspecs" ||
-        word == "-dumpfullversion")
+    if (word == "-###" || word == "--help" || word.starts_with("--help=") || word == "--version" ||
+        word.starts_with("-print-") || word.starts_with("--print-") || word == "-dumpmachine" ||
+        word == "-dumpversion" || word == "-dumpspecs" || word == "-dumpfullversion")
       informs_only_ = true;
     if (word.starts_with("-o") && word.size() > 2 && !word.starts_with("-object")) command_.output = word.substr(2);
     if (word.starts_with("--output=")) command_.output = word.substr(9);
@@ -220,8 +303,10 @@ std::vector<std::string> split_response_text(std::string_view text) {
       word += text[++i];
       in_word = true;
     } else if (quote != 0) {
-      if (c == quote) quote = 0;
-      else word += c;
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
     } else if (c == '\'' || c == '"') {
       quote = c;
       in_word = true;
@@ -243,7 +328,9 @@ std::vector<std::string> expand_response_files(const std::vector<std::string> &a
   return out;
 }
 
-CcCommand parse_cc_command(const std::vector<std::string> &args) { return Parser(args).parse(); }
+CcCommand parse_cc_command(const std::vector<std::string> &args) {
+  return Parser(args).parse();
+}
 
 bool is_probe(std::string_view cwd, const CcCommand &command) {
   for (const CcInput &input : command.inputs) {
@@ -251,8 +338,8 @@ bool is_probe(std::string_view cwd, const CcCommand &command) {
     if (path.filename().string().starts_with("conftest")) return true;  // autoconf
     const std::string text = path.lexically_normal().string();
     // CMake's try_compile and compiler identification, meson's checks.
-    for (const std::string_view folder : {"/CMakeFiles/CMakeTmp/", "/CMakeFiles/CMakeScratch/", "/CompilerIdC/", "/CompilerIdCXX/",
-                                          "/meson-private/"})
+    for (const std::string_view folder :
+         {"/CMakeFiles/CMakeTmp/", "/CMakeFiles/CMakeScratch/", "/CompilerIdC/", "/CompilerIdCXX/", "/meson-private/"})
       if (text.find(folder) != std::string::npos) return true;
   }
   return false;

@@ -1,5 +1,6 @@
-// Understands a gcc or clang command line far enough to know what the invocation does: which step it stops at, which files it
-// reads, where its outputs go. The command itself is always run with the words the caller gave; nothing here rewrites it.
+// Understands a gcc or clang command line far enough to know what the invocation does: which step it stops at, which
+// files it reads, where its outputs go. The command itself is always run with the words the caller gave; nothing here
+// rewrites it.
 #pragma once
 
 #include <optional>

@@ -25,6 +25,16 @@ std::string file_stamp(const std::string &path) {
   return cat(info.st_size, ":", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, ":", info.st_ino);
 }
 
+// Is there a "name", <name> or .../name> in the text, as #include and __has_include have it?
+bool mentions_include(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const char before = at == 0 ? '\0' : text[at - 1];
+    const char after = at + name.size() < text.size() ? text[at + name.size()] : '\0';
+    if ((before == '"' || before == '<' || before == '/') && (after == '"' || after == '>')) return true;
+  }
+  return false;
+}
+
 CachedCompile entry_from(const Json &json) {
   CachedCompile entry;
   for (const Json &item : json.at("dependencies")) entry.dependencies.push_back({item.at(0), item.at(1)});
@@ -54,15 +64,17 @@ std::string compile_key(const std::string &cwd, const std::string &tool, const s
   std::string text = cat("suture compile key 1\n", cwd, "\n", tool, "\n", file_stamp(tool), "\n");
   for (const std::string &arg : args) text += cat(arg.size(), ":", arg, "\n");
   // Everything in the environment that gcc's and clang's manuals name as changing code, search paths or messages.
-  for (const char *name : {"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH",
-                           "GCC_EXEC_PREFIX", "COMPILER_PATH", "SOURCE_DATE_EPOCH", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES",
-                           "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CCC_OVERRIDE_OPTIONS", "SDKROOT"}) {
+  for (const char *name :
+       {"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH",
+        "GCC_EXEC_PREFIX", "COMPILER_PATH", "SOURCE_DATE_EPOCH", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES",
+        "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CCC_OVERRIDE_OPTIONS", "SDKROOT"}) {
     const char *value = ::getenv(name);
     text += cat(name, "=", value == nullptr ? "" : value, "\n");
   }
   // The caller's -MMD leaves out the headers of the system, and gcc writes only one list: any change of the installed
   // packages then counts as a change of all of them.
-  if (command.skips_system_headers) text += file_stamp("/var/lib/dpkg/status") + file_stamp("/usr/include") + file_stamp("/usr/local/include");
+  if (command.skips_system_headers)
+    text += file_stamp("/var/lib/dpkg/status") + file_stamp("/usr/include") + file_stamp("/usr/local/include");
   return to_hex(sha256(as_bytes(text)));
 }
 
@@ -119,7 +131,7 @@ bool CompileCache::holds(const CachedCompile &entry) const {
     const Result<Bytes> bytes = read_file(dependency.path, kMaxDependencyBytes);
     if (!bytes || to_hex(sha256(*bytes)) != dependency.content) return false;
     for (const std::string &name : config_.added_names)
-      if (as_text(*bytes).find(name) != std::string_view::npos) return false;
+      if (mentions_include(as_text(*bytes), name)) return false;
   }
   const ObjectStore store(config_.store());
   for (const CachedOutput &output : entry.outputs)
@@ -139,7 +151,8 @@ Status CompileCache::restore(const CachedCompile &entry) const {
   return {};
 }
 
-Result<CachedCompile> CompileCache::keep(const CcCommand &command, const fs::path &rule_file, std::string diagnostics) const {
+Result<CachedCompile> CompileCache::keep(const CcCommand &command, const fs::path &rule_file,
+                                         std::string diagnostics) const {
   CachedCompile entry;
   entry.diagnostics = std::move(diagnostics);
   for (const std::string &path : parse_make_rule(TRY(read_text(rule_file)))) {
@@ -165,7 +178,8 @@ Result<CachedCompile> CompileCache::keep(const CcCommand &command, const fs::pat
   if (all.size() > kMaxEntries) all.resize(kMaxEntries);
   Json json = Json::array();
   for (const CachedCompile &item : all) json.push_back(to_json(item));
-  TRY(write_file_quick(config_.cache() / (key_ + ".json"), as_bytes(json.dump(-1, ' ', false, Json::error_handler_t::replace))));
+  TRY(write_file_quick(config_.cache() / (key_ + ".json"),
+                       as_bytes(json.dump(-1, ' ', false, Json::error_handler_t::replace))));
   return entry;
 }
 

@@ -1,6 +1,7 @@
-// Gives back the object of an earlier compilation instead of compiling again, so that a build which begins by cleaning up
-// (dpkg-buildpackage) still compiles only what the fix touches. An entry holds when the command, its folder, the compiler and
-// the environment are the same and every file the compiler read has the content it had; nothing is guessed from times.
+// Gives back the object of an earlier compilation instead of compiling again, so that a build which begins by cleaning
+// up (dpkg-buildpackage) still compiles only what the fix touches. An entry holds when the command, its folder, the
+// compiler and the environment are the same and every file the compiler read has the content it had; nothing is guessed
+// from times.
 #pragma once
 
 #include <filesystem>
@@ -31,7 +32,8 @@ struct CachedCompile {
   std::string diagnostics;            // what it wrote to standard error: repeated, as a build may look at it
 };
 
-// May this command's result be kept? One source, to an object file, with no option that reads or writes what we do not follow.
+// May this command's result be kept? One source, to an object file, with no option that reads or writes what we do not
+// follow.
 bool is_cacheable(const CcCommand &command);
 
 class CompileCache {
@@ -43,7 +45,8 @@ class CompileCache {
   // Writes the outputs where the compiler would.
   Status restore(const CachedCompile &entry) const;
   // Keeps a result. `rule_file` holds the make rule the compiler wrote.
-  Result<CachedCompile> keep(const CcCommand &command, const std::filesystem::path &rule_file, std::string diagnostics) const;
+  Result<CachedCompile> keep(const CcCommand &command, const std::filesystem::path &rule_file,
+                             std::string diagnostics) const;
 
  private:
   std::vector<CachedCompile> entries() const;

@@ -41,14 +41,16 @@ std::string log_tail(const fs::path &log) {
   const Result<std::string> text = read_text(log);
   if (!text) return {};
   size_t at = text->size();
-  for (size_t lines = 0; lines <= kLogTailLines && at != std::string::npos && at > 0; ++lines) at = text->rfind('\n', at - 1);
+  for (size_t lines = 0; lines <= kLogTailLines && at != std::string::npos && at > 0; ++lines)
+    at = text->rfind('\n', at - 1);
   return text->substr(at == std::string::npos ? 0 : at);
 }
 
 // One run of run_builds.
 class Build {
  public:
-  explicit Build(const BuildRequest &request) : request_(request), work_(fs::absolute(request.work_dir).lexically_normal()) {
+  explicit Build(const BuildRequest &request)
+      : request_(request), work_(fs::absolute(request.work_dir).lexically_normal()) {
     tree_ = request.build_path ? fs::absolute(*request.build_path).lexically_normal() : work_ / "src";
   }
 
@@ -56,21 +58,24 @@ class Build {
     TRY(open_work_folder());
     result_.tree = tree_;
     result_.source_changes = TRY(compare_trees(request_.pre_dir, request_.post_dir));
-    if (result_.source_changes.empty()) return Error::refused("the two source trees are equal: there is no fix to build");
+    if (result_.source_changes.empty())
+      return Error::refused("the two source trees are equal: there is no fix to build");
     TRY_WHILE(make_shims(), "preparing the compiler wrapper");
     TRY_WHILE(build_pre(), "building the source before the fix");
     const LinkView pre(TRY(read_records(work_ / "records/pre")), tree_, work_ / "store");
     const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
     std::vector<const LinkRecord *> pre_links;
     for (const BuildRequest::Image &image : request_.images)
-      pre_links.push_back(TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix"));
+      pre_links.push_back(
+          TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix"));
     TRY_WHILE(build_post(), "building the source after the fix");
     const LinkView post(TRY(all_records()), tree_, work_ / "store");
     const OutputIndex post_index = TRY(index_outputs(tree_));
     for (size_t i = 0; i < request_.images.size(); ++i) {
       BuildRequest::Image image = request_.images[i];
       if (!image.output_path) image.output_path = pre.relative(pre_links[i]->output);
-      const LinkRecord *post_link = TRY_WHILE(find_link(post, post_index, image), "looking for the image in the build after the fix");
+      const LinkRecord *post_link =
+          TRY_WHILE(find_link(post, post_index, image), "looking for the image in the build after the fix");
       result_.images.push_back(TRY(pair_objects(image, pre, *pre_links[i], post, *post_link)));
     }
     return std::move(result_);
@@ -87,12 +92,14 @@ class Build {
     fs::create_directories(work_, error);
     if (error) return Error::failed(cat("cannot create ", work_.string(), ": ", error.message()));
     if (!fs::exists(work_ / kMarker) && !fs::is_empty(work_, error))
-      return Error::refused(cat(work_.string(), " is not empty and not a work folder of suture")).with_next("choose another --work");
+      return Error::refused(cat(work_.string(), " is not empty and not a work folder of suture"))
+          .with_next("choose another --work");
     lock_ = Fd(::open((work_ / kMarker).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (!lock_) return Error::from_errno(errno, cat("cannot create ", (work_ / kMarker).string()));
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
       return Error::refused(cat("another suture build is using ", work_.string()));
-    for (const char *folder : {"records", "store", "cache", "tmp", "log"}) fs::create_directories(work_ / folder, error);
+    for (const char *folder : {"records", "store", "cache", "tmp", "log"})
+      fs::create_directories(work_ / folder, error);
     return {};
   }
 
@@ -109,12 +116,12 @@ class Build {
 
   // Equal stamps: the pre build would come out as the one in the work folder.
   Result<std::string> pre_stamp(const fs::path &program) const {
-    std::string text = cat("suture build stamp 1\n", TRY(tree_digest(request_.pre_dir)), "\n", request_.build_command, "\n",
-                           tree_.string(), "\n", to_hex(sha256(TRY(read_file(program)))), "\n");
+    std::string text = cat("suture build stamp 1\n", TRY(tree_digest(request_.pre_dir)), "\n", request_.build_command,
+                           "\n", tree_.string(), "\n", to_hex(sha256(TRY(read_file(program)))), "\n");
     // Only what we set ourselves: a TERM or a SSH_CLIENT of another session makes no other build.
     for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
-    for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CC", "CXX",
-                             "DEB_BUILD_PROFILES"})
+    for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS",
+                             "LDFLAGS", "CC", "CXX", "DEB_BUILD_PROFILES"})
       text += cat(name, "=", get_variable(environment_, name), "\n");
     return to_hex(sha256(as_bytes(text)));
   }
@@ -142,7 +149,8 @@ class Build {
     std::error_code error;
     const bool ours = !request_.build_path || fs::exists(tree_marker());
     if (fs::exists(tree_) && !ours)
-      return Error::refused(cat("the build path ", tree_.string(), " exists already")).with_next("remove it or choose another --build-path");
+      return Error::refused(cat("the build path ", tree_.string(), " exists already"))
+          .with_next("remove it or choose another --build-path");
     for (const fs::path &path : {work_ / "pre.stamp", work_ / "touched.json", work_ / "records", tree_}) {
       fs::remove_all(path, error);
       if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
@@ -153,11 +161,14 @@ class Build {
   Status build_post() {
     TRY(bring_tree_to_post());
     for (const TreeChange &change : result_.source_changes)
-      if (change.kind == TreeChangeKind::added) config_.added_names.push_back(fs::path(change.path).filename().string());
+      if (change.kind == TreeChangeKind::added && !change.path.starts_with(".pc/") &&
+          !change.path.starts_with("debian/"))
+        config_.added_names.push_back(fs::path(change.path).filename().string());
     std::string phase = TRY(next_post_phase());
     Result<double> seconds = run_command(phase);
     if (!seconds && !result_.line_maps.empty()) {
-      // Code that makes names from __LINE__ does not take two lines of one number, and a generator may read the sources.
+      // Code that makes names from __LINE__ does not take two lines of one number, and a generator may read the
+      // sources.
       say("the build failed; trying without line anchoring");
       result_.line_maps.clear();
       result_.anchoring_given_up = true;
@@ -167,7 +178,8 @@ class Build {
     }
     result_.post_seconds = TRY(std::move(seconds));
     const Records records = TRY(read_records(work_ / "records" / phase));
-    for (const CompileRecord &compile : records.compiles) ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
+    for (const CompileRecord &compile : records.compiles)
+      ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
     result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
     return {};
   }
@@ -177,7 +189,8 @@ class Build {
     std::set<std::string> paths = TRY(touched_before());
     for (const TreeChange &change : result_.source_changes) paths.insert(change.path);
     // Written first: after a crash in between, the next run still knows what may differ from pre.
-    TRY(write_file_quick(work_ / "touched.json", as_bytes(Json(paths).dump(1, ' ', false, Json::error_handler_t::replace))));
+    TRY(write_file_quick(work_ / "touched.json",
+                         as_bytes(Json(paths).dump(1, ' ', false, Json::error_handler_t::replace))));
     for (const std::string &path : paths) {
       WantedFile wanted = TRY(read_wanted(request_.post_dir / path));
       if (request_.anchoring == LineAnchoring::on && !result_.anchoring_given_up) TRY(anchor(path, wanted));
@@ -246,11 +259,13 @@ class Build {
       all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
       all.links.insert(all.links.end(), some.links.begin(), some.links.end());
     }
-    std::sort(all.links.begin(), all.links.end(), [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
+    std::sort(all.links.begin(), all.links.end(),
+              [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
     return all;
   }
 
-  static Result<const LinkRecord *> find_link(const LinkView &view, const OutputIndex &index, const BuildRequest::Image &image) {
+  static Result<const LinkRecord *> find_link(const LinkView &view, const OutputIndex &index,
+                                              const BuildRequest::Image &image) {
     if (!image.output_path) return view.link_of_shipped(image.shipped_path, index);
     if (const LinkRecord *link = view.link_of(*image.output_path, index)) return link;
     return Error::refused(cat("no link that made ", *image.output_path, " was seen in the build"))
@@ -300,7 +315,8 @@ class Build {
       linked.objects.push_back(std::move(pair));
     }
     for (const auto &[name, index] : unpaired)
-      linked.objects.push_back({name, store.path_of(before[index].content), {}, true, !name.starts_with("/"), pre.source_of(before[index])});
+      linked.objects.push_back(
+          {name, store.path_of(before[index].content), {}, true, !name.starts_with("/"), pre.source_of(before[index])});
     for (const LinkInput &input : after)
       if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path, " ", input.member));
     return linked;
@@ -317,6 +333,8 @@ class Build {
 
 }  // namespace
 
-Result<BuildResult> run_builds(const BuildRequest &request) { return Build(request).run(); }
+Result<BuildResult> run_builds(const BuildRequest &request) {
+  return Build(request).run();
+}
 
 }  // namespace suture

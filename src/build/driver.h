@@ -1,7 +1,7 @@
 // Compiles a program before and after a fix and says which objects each image was linked from: the compile side of
 // `suture build`. The pre tree is copied into the work folder and built by the package's own command under the compiler
-// wrapper; then the same tree is brought to post's content, touching only what differs, and built again at the same path in
-// the same environment. Whatever differs between the two then comes from the fix.
+// wrapper; then the same tree is brought to post's content, touching only what differs, and built again at the same
+// path in the same environment. Whatever differs between the two then comes from the fix.
 //
 // The work folder:
 //   src/            the tree being built (elsewhere when a build path is given)
@@ -42,7 +42,7 @@ struct BuildRequest {
   std::optional<std::filesystem::path> build_path;  // where the tree is to be built (recorded in debug info, __FILE__)
   unsigned jobs = 0;                                // 0: as the build command says
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
-  LineAnchoring anchoring = LineAnchoring::on;      // keep pre's line numbers in unchanged text (line_anchor.h)
+  LineAnchoring anchoring = LineAnchoring::on;  // keep pre's line numbers in unchanged text (line_anchor.h)
   std::function<void(const std::string &)> progress;
 };
 
@@ -50,9 +50,9 @@ struct ObjectPair {
   std::string name;           // relative to the tree: "src/rdb.o", "deps/lua/liblua.a(lapi.o)"; absolute outside of it
   std::filesystem::path pre;  // snapshots; empty when the object is only in the other build
   std::filesystem::path post;
-  bool changed = false;       // contents differ, or only one is there
-  bool from_tree = true;      // false: of the system (crt1.o, members of libc_nonshared.a)
-  std::string source_file;    // relative to the tree where within it; empty when it was not seen being compiled
+  bool changed = false;     // contents differ, or only one is there
+  bool from_tree = true;    // false: of the system (crt1.o, members of libc_nonshared.a)
+  std::string source_file;  // relative to the tree where within it; empty when it was not seen being compiled
 };
 
 struct LinkedImage {
@@ -66,14 +66,14 @@ struct LinkedImage {
 };
 
 struct BuildResult {
-  std::vector<LinkedImage> images;         // in the order of the request
-  std::vector<TreeChange> source_changes;  // from pre to post
+  std::vector<LinkedImage> images;           // in the order of the request
+  std::vector<TreeChange> source_changes;    // from pre to post
   std::map<std::string, LineMap> line_maps;  // of the files whose post text was given #line directives
-  bool anchoring_given_up = false;         // the post tree builds only without them
-  std::filesystem::path tree;              // where it was built
+  bool anchoring_given_up = false;           // the post tree builds only without them
+  std::filesystem::path tree;                // where it was built
   double pre_seconds = 0, post_seconds = 0;
-  bool pre_reused = false;                 // the work folder held the pre build already
-  size_t pre_compiles = 0;                 // compilations seen
+  bool pre_reused = false;                    // the work folder held the pre build already
+  size_t pre_compiles = 0;                    // compilations seen
   size_t post_compiles = 0, post_cached = 0;  // compiled again; asked for again but given from the cache
 };
 

@@ -10,14 +10,74 @@ namespace {
 namespace fs = std::filesystem;
 
 // Options whose value is the next word; those with one or two dashes alike are listed without dashes.
-constexpr std::array kSeparateValue = {
-    "A", "F", "G", "I", "R", "T", "Tbss", "Tdata", "Tldata-segment", "Trodata-segment", "Ttext", "Ttext-segment", "Y", "a",
-    "architecture", "assert", "auxiliary", "b", "c", "default-script", "defsym", "dT", "dynamic-linker", "dynamic-list", "e",
-    "entry", "exclude-libs", "f", "filter", "fini", "format", "h", "init", "m", "mri-script", "oformat", "plugin", "plugin-opt",
-    "retain-symbols-file", "rpath", "rpath-link", "script", "section-start", "soname", "sort-section", "sysroot",
-    "undefined", "u", "require-defined", "version-script", "wrap", "y", "trace-symbol", "z", "hash-size", "just-symbols",
-    "dependency-file", "out-implib", "thread-count", "task-link", "split-by-reloc", "split-by-file", "why-extract", "mllvm",
-    "dyld-prefix", "image-base", "symbol-ordering-file", "version-exports-section"};
+constexpr std::array kSeparateValue = {"A",
+                                       "F",
+                                       "G",
+                                       "I",
+                                       "R",
+                                       "T",
+                                       "Tbss",
+                                       "Tdata",
+                                       "Tldata-segment",
+                                       "Trodata-segment",
+                                       "Ttext",
+                                       "Ttext-segment",
+                                       "Y",
+                                       "a",
+                                       "architecture",
+                                       "assert",
+                                       "auxiliary",
+                                       "b",
+                                       "c",
+                                       "default-script",
+                                       "defsym",
+                                       "dT",
+                                       "dynamic-linker",
+                                       "dynamic-list",
+                                       "e",
+                                       "entry",
+                                       "exclude-libs",
+                                       "f",
+                                       "filter",
+                                       "fini",
+                                       "format",
+                                       "h",
+                                       "init",
+                                       "m",
+                                       "mri-script",
+                                       "oformat",
+                                       "plugin",
+                                       "plugin-opt",
+                                       "retain-symbols-file",
+                                       "rpath",
+                                       "rpath-link",
+                                       "script",
+                                       "section-start",
+                                       "soname",
+                                       "sort-section",
+                                       "sysroot",
+                                       "undefined",
+                                       "u",
+                                       "require-defined",
+                                       "version-script",
+                                       "wrap",
+                                       "y",
+                                       "trace-symbol",
+                                       "z",
+                                       "hash-size",
+                                       "just-symbols",
+                                       "dependency-file",
+                                       "out-implib",
+                                       "thread-count",
+                                       "task-link",
+                                       "split-by-reloc",
+                                       "split-by-file",
+                                       "why-extract",
+                                       "mllvm",
+                                       "dyld-prefix",
+                                       "image-base",
+                                       "symbol-ordering-file",
+                                       "version-exports-section"};
 
 class Parser {
  public:
@@ -76,10 +136,14 @@ class Parser {
     if (name == "Bstatic" || name == "static" || name == "dn" || name == "non_shared") shared_libraries_ = false;
     if (name == "Bdynamic" || name == "dy" || name == "call_shared") shared_libraries_ = true;
     if (name == "help" || name == "version") informs_only_ = true;
-    if (name.starts_with("library-path=")) take_library_word('L', std::string(name.substr(13)));
-    else if (name.starts_with("library=")) take_library_word('l', std::string(name.substr(8)));
-    else if (word.starts_with("-L")) take_library_word('L', word.substr(2));
-    else if (word.starts_with("-l") && !word.starts_with("-lto")) take_library_word('l', word.substr(2));
+    if (name.starts_with("library-path="))
+      take_library_word('L', std::string(name.substr(13)));
+    else if (name.starts_with("library="))
+      take_library_word('l', std::string(name.substr(8)));
+    else if (word.starts_with("-L"))
+      take_library_word('L', word.substr(2));
+    else if (word.starts_with("-l") && !word.starts_with("-lto"))
+      take_library_word('l', word.substr(2));
   }
 
   void take_library_word(char option, const std::string &value) {
@@ -115,6 +179,8 @@ class Parser {
 
 }  // namespace
 
-LdCommand parse_ld_command(const std::vector<std::string> &args) { return Parser(args).parse(); }
+LdCommand parse_ld_command(const std::vector<std::string> &args) {
+  return Parser(args).parse();
+}
 
 }  // namespace suture

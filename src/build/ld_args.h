@@ -1,5 +1,5 @@
-// Understands an ld command line (bfd, gold, lld, mold) far enough to know its output, its kind of output, its inputs in order
-// and whether a link map is already asked for.
+// Understands an ld command line (bfd, gold, lld, mold) far enough to know its output, its kind of output, its inputs
+// in order and whether a link map is already asked for.
 #pragma once
 
 #include <optional>
@@ -19,8 +19,8 @@ struct LdCommand {
   bool links = false;       // not only --version or --help
 };
 
-// `args` are the words after the program's name, response files expanded. -l is looked up relative to the working folder;
-// one that is not found there stays out, as it is then a system library.
+// `args` are the words after the program's name, response files expanded. -l is looked up relative to the working
+// folder; one that is not found there stays out, as it is then a system library.
 LdCommand parse_ld_command(const std::vector<std::string> &args);
 
 }  // namespace suture

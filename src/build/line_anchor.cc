@@ -10,9 +10,15 @@
 namespace suture {
 namespace {
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v'; }
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
 
 // Walks over source text as a preprocessor does, as far as comments, literals, directives and parentheses go.
 class Scanner {
@@ -88,7 +94,8 @@ class Scanner {
   void begin_line() {
     if (at_ >= text_.size()) return;
     // A brace alone in the first column ends a function: whatever parenthesis seemed open was in text that is not code.
-    if (in_ == In::code && !in_directive_ && text_[at_] == '}' && (peek(1) == '\n' || peek(1) == '\r')) parentheses_ = 0;
+    if (in_ == In::code && !in_directive_ && text_[at_] == '}' && (peek(1) == '\n' || peek(1) == '\r'))
+      parentheses_ = 0;
     const bool safe = in_ == In::code && !in_directive_ && parentheses_ == 0;
     result_.lines.push_back({safe, static_cast<int>(conditionals_.size()), 0});
   }
@@ -102,22 +109,26 @@ class Scanner {
     while (at_ < text_.size() && is_word(text_[at_])) advance(1);
     const std::string_view name = text_.substr(begin, at_ - begin);
     if (name == "line" || (!name.empty() && is_digit(name[0]))) result_.has_line_directives = true;
-    if (name == "if" || name == "ifdef" || name == "ifndef") open_conditional(name);
-    else if (name == "else" || name.starts_with("elif")) next_branch(name);
-    else if (name == "endif") close_conditional();
+    if (name == "if" || name == "ifdef" || name == "ifndef")
+      open_conditional(name);
+    else if (name == "else" || name.starts_with("elif"))
+      next_branch(name);
+    else if (name == "endif")
+      close_conditional();
   }
 
   struct Conditional {
-    int before;       // parentheses open at the #if
-    int ends = -1;    // the most that are open at the end of a branch that may be compiled
-    bool dead;        // the branch being read follows a literal `#if 0`: its text may be anything
+    int before;     // parentheses open at the #if
+    int ends = -1;  // the most that are open at the end of a branch that may be compiled
+    bool dead;      // the branch being read follows a literal `#if 0`: its text may be anything
     bool has_else = false;
   };
 
   void open_conditional(std::string_view name) {
     size_t at = at_;
     while (at < text_.size() && is_blank(text_[at])) ++at;
-    const bool dead = name == "if" && at < text_.size() && text_[at] == '0' && (at + 1 == text_.size() || !is_word(text_[at + 1]));
+    const bool dead =
+        name == "if" && at < text_.size() && text_[at] == '0' && (at + 1 == text_.size() || !is_word(text_[at + 1]));
     conditionals_.push_back({parentheses_, -1, dead});
   }
 
@@ -163,7 +174,8 @@ class Scanner {
   void take_number() {
     while (at_ < text_.size()) {
       const char c = text_[at_];
-      const bool exponent = (c == '+' || c == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E' || text_[at_ - 1] == 'p' || text_[at_ - 1] == 'P');
+      const bool exponent = (c == '+' || c == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E' ||
+                                                       text_[at_ - 1] == 'p' || text_[at_ - 1] == 'P');
       if (!is_word(c) && c != '.' && !exponent && !(c == '\'' && is_word(peek(1)))) return;
       advance(1);
     }
@@ -173,7 +185,8 @@ class Scanner {
     const size_t begin = at_;
     while (at_ < text_.size() && is_word(text_[at_])) advance(1);
     const std::string_view word = text_.substr(begin, at_ - begin);
-    if (peek(0) == '"' && (word == "R" || word == "LR" || word == "uR" || word == "UR" || word == "u8R")) take_raw_string();
+    if (peek(0) == '"' && (word == "R" || word == "LR" || word == "uR" || word == "UR" || word == "u8R"))
+      take_raw_string();
   }
 
   void take_raw_string() {
@@ -206,7 +219,8 @@ class Scanner {
 constexpr size_t kNoTwin = static_cast<size_t>(-1);
 
 // For each post line its pre line, where they are equal.
-std::vector<size_t> twins_of_lines(const std::vector<std::string_view> &pre, const std::vector<std::string_view> &post) {
+std::vector<size_t> twins_of_lines(const std::vector<std::string_view> &pre,
+                                   const std::vector<std::string_view> &post) {
   std::vector<size_t> twins(post.size(), kNoTwin);
   size_t pre_at = 0, post_at = 0;
   const auto pair_up_to = [&](size_t post_end) {
@@ -222,8 +236,9 @@ std::vector<size_t> twins_of_lines(const std::vector<std::string_view> &pre, con
 }
 
 bool only_blank_lines_from(const std::vector<std::string_view> &lines, size_t first) {
-  return std::all_of(lines.begin() + static_cast<ptrdiff_t>(first), lines.end(),
-                     [](std::string_view line) { return line.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; });
+  return std::all_of(lines.begin() + static_cast<ptrdiff_t>(first), lines.end(), [](std::string_view line) {
+    return line.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+  });
 }
 
 }  // namespace
@@ -235,19 +250,22 @@ size_t LineMap::told(size_t post_line) const {
   return (after - 1)->told_line + (post_line - (after - 1)->post_line);
 }
 
-ScannedSource scan_source(std::string_view text) { return Scanner(text).run(); }
+ScannedSource scan_source(std::string_view text) {
+  return Scanner(text).run();
+}
 
 AnchoredText anchor_lines(std::string_view pre, std::string_view post) {
   AnchoredText out;
   const std::vector<std::string_view> pre_lines = split_lines(pre), post_lines = split_lines(post);
   const ScannedSource scanned = scan_source(post);
-  if (scanned.has_line_directives || scan_source(pre).has_line_directives || scanned.lines.size() != post_lines.size()) {
+  if (scanned.has_line_directives || scan_source(pre).has_line_directives ||
+      scanned.lines.size() != post_lines.size()) {
     out.text = post;
     return out;
   }
   const std::vector<size_t> twins = twins_of_lines(pre_lines, post_lines);
-  // told line = own line + shift. A directive within #if may not be compiled, so it is repeated where each branch of the
-  // conditionals around it ends: `exposed` counts those conditionals.
+  // told line = own line + shift. A directive within #if may not be compiled, so it is repeated where each branch of
+  // the conditionals around it ends: `exposed` counts those conditionals.
   ptrdiff_t shift = 0;
   int exposed = 0;
   bool due = false;
@@ -260,7 +278,8 @@ AnchoredText anchor_lines(std::string_view pre, std::string_view post) {
     if (twins[i] != kNoTwin) {
       const ptrdiff_t wanted = static_cast<ptrdiff_t>(twins[i]) - static_cast<ptrdiff_t>(i);
       due = due || wanted != shift;
-      // Behind an include guard's #endif nothing has a number, and the guard is only seen as one when nothing follows it.
+      // Behind an include guard's #endif nothing has a number, and the guard is only seen as one when nothing follows
+      // it.
       if (due && start.safe && !only_blank_lines_from(post_lines, i)) {
         out.text += cat("#line ", twins[i] + 1, "\n");
         out.map.add(i + 1, twins[i] + 1);
@@ -275,12 +294,14 @@ AnchoredText anchor_lines(std::string_view pre, std::string_view post) {
 }
 
 bool is_anchorable(const std::filesystem::path &path, std::string_view text) {
-  static constexpr std::array kSuffixes = {".c",   ".cc",  ".cp",  ".cpp", ".cxx", ".c++", ".C",   ".h",  ".hh", ".hpp", ".hxx",
-                                           ".h++", ".H",   ".inl", ".ipp", ".tcc", ".tpp", ".txx", ".ixx", ".m", ".mm"};
+  static constexpr std::array kSuffixes = {".c",   ".cc",  ".cp",  ".cpp", ".cxx", ".c++", ".C",
+                                           ".h",   ".hh",  ".hpp", ".hxx", ".h++", ".H",   ".inl",
+                                           ".ipp", ".tcc", ".tpp", ".txx", ".ixx", ".m",   ".mm"};
   const std::string suffix = path.extension().string();
   // The name is also used for makefiles, assembler, PHP.
   if (suffix == ".inc")
-    return text.find(";\n") != std::string_view::npos && text.find("<?") == std::string_view::npos && text.find("\n%") == std::string_view::npos;
+    return text.find(";\n") != std::string_view::npos && text.find("<?") == std::string_view::npos &&
+           text.find("\n%") == std::string_view::npos;
   return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
 }
 

@@ -1,7 +1,7 @@
-// Keeps the line numbers of unchanged source text the same after a fix, so that functions behind the hunk that hold __LINE__
-// (assert, logging) do not all come out changed: post text is given `#line` directives after each hunk that changes the number
-// of lines. A directive is put only where it cannot change the meaning: not after a continued line, not within a comment, a
-// string or the arguments of a macro.
+// Keeps the line numbers of unchanged source text the same after a fix, so that functions behind the hunk that hold
+// __LINE__ (assert, logging) do not all come out changed: post text is given `#line` directives after each hunk that
+// changes the number of lines. A directive is put only where it cannot change the meaning: not after a continued line,
+// not within a comment, a string or the arguments of a macro.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +31,8 @@ struct AnchoredText {
   LineMap map;
 };
 
-// Post's text with pre's numbers. Text that has #line directives of its own is returned as it is: it was generated, and its
-// numbers come from elsewhere.
+// Post's text with pre's numbers. Text that has #line directives of its own is returned as it is: it was generated, and
+// its numbers come from elsewhere.
 AnchoredText anchor_lines(std::string_view pre, std::string_view post);
 
 // Is this a file that a C or C++ preprocessor reads?
@@ -40,9 +40,10 @@ bool is_anchorable(const std::filesystem::path &path, std::string_view text);
 
 // What is known of the start of each line.
 struct LineStart {
-  bool safe = false;             // a directive may be put before this line
-  int conditionals = 0;          // #if open here
-  int closes_branch_of = 0;      // the line before ended a branch (#else, #elif, #endif) of the conditional with this depth; else 0
+  bool safe = false;     // a directive may be put before this line
+  int conditionals = 0;  // #if open here
+  int closes_branch_of =
+      0;  // the line before ended a branch (#else, #elif, #endif) of the conditional with this depth; else 0
 };
 struct ScannedSource {
   std::vector<LineStart> lines;

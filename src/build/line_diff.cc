@@ -23,7 +23,8 @@ class Differ {
     const auto intern = [&](std::span<const std::string_view> lines) {
       std::vector<uint32_t> out;
       out.reserve(lines.size());
-      for (const std::string_view line : lines) out.push_back(names.emplace(line, static_cast<uint32_t>(names.size())).first->second);
+      for (const std::string_view line : lines)
+        out.push_back(names.emplace(line, static_cast<uint32_t>(names.size())).first->second);
       return out;
     };
     pre_ = intern(pre);
@@ -84,15 +85,18 @@ class Differ {
       const auto place = std::lower_bound(tails.begin(), tails.end(), pairs[i].post,
                                           [&](size_t tail, size_t post) { return pairs[tail].post < post; });
       before[i] = place == tails.begin() ? i : *(place - 1);
-      if (place == tails.end()) tails.push_back(i);
-      else *place = i;
+      if (place == tails.end())
+        tails.push_back(i);
+      else
+        *place = i;
     }
     std::vector<Pair> out(tails.size());
     for (size_t n = tails.size(), at = tails.empty() ? 0 : tails.back(); n-- > 0; at = before[at]) out[n] = pairs[at];
     return out;
   }
 
-  // Myers, "An O(ND) difference algorithm": row d, diagonal k holds how far along pre the best path with d edits gets on diagonal k.
+  // Myers, "An O(ND) difference algorithm": row d, diagonal k holds how far along pre the best path with d edits gets
+  // on diagonal k.
   void shortest_edit(Range pre, Range post) {
     const int64_t n = static_cast<int64_t>(pre.size()), m = static_cast<int64_t>(post.size());
     const int64_t limit = std::min(n + m, kMaxEdits);
@@ -133,10 +137,12 @@ class Differ {
       const int64_t from_k = down ? k + 1 : k - 1;
       x = at(before, d - 1, from_k);
       y = x - from_k;
-      edits.push_back({pre.begin + static_cast<size_t>(x), down ? 0u : 1u, post.begin + static_cast<size_t>(y), down ? 1u : 0u});
+      edits.push_back(
+          {pre.begin + static_cast<size_t>(x), down ? 0u : 1u, post.begin + static_cast<size_t>(y), down ? 1u : 0u});
     }
     for (auto edit = edits.rbegin(); edit != edits.rend(); ++edit)
-      emit({edit->pre_begin, edit->pre_begin + edit->pre_count}, {edit->post_begin, edit->post_begin + edit->post_count});
+      emit({edit->pre_begin, edit->pre_begin + edit->pre_count},
+           {edit->post_begin, edit->post_begin + edit->post_count});
   }
 
   void emit(Range pre, Range post) {

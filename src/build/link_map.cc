@@ -8,8 +8,8 @@ std::string_view without_trailing_blanks(std::string_view text) {
   return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
 }
 
-// GNU ld and gold pad the member's name to 30 columns and go on with what needed it; a name of 29 or more characters has
-// the line to itself.
+// GNU ld and gold pad the member's name to 30 columns and go on with what needed it; a name of 29 or more characters
+// has the line to itself.
 std::string_view taken_name(std::string_view line) {
   constexpr size_t kPad = 29;
   if (line.size() > kPad && line[kPad] == ' ') return without_trailing_blanks(line.substr(0, kPad));
@@ -53,8 +53,10 @@ LinkMap parse_link_map(std::string_view text) {
       part = Part::other;
       map.loads.emplace_back(without_trailing_blanks(line.substr(5)));
     } else if (part == Part::members && !line.empty() && line[0] != ' ') {
-      if (line.find('(') != std::string_view::npos || line.find(".o") != std::string_view::npos) take(taken_name(line));
-      else part = Part::other;  // the heading of the next part
+      if (line.find('(') != std::string_view::npos || line.find(".o") != std::string_view::npos)
+        take(taken_name(line));
+      else
+        part = Part::other;  // the heading of the next part
     } else if (part == Part::lld) {
       const std::string_view name = lld_input(line);
       if (name.ends_with(")")) take(name);

@@ -43,7 +43,8 @@ std::string build_id_in_notes(Elf *elf) {
     size_t name = 0, content = 0;
     for (size_t at = 0; data != nullptr && (at = ::gelf_getnote(data, at, &note, &name, &content)) > 0;) {
       const uint8_t *bytes = static_cast<const uint8_t *>(data->d_buf);
-      if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::string_view(reinterpret_cast<const char *>(bytes + name), 3) == "GNU")
+      if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+          std::string_view(reinterpret_cast<const char *>(bytes + name), 3) == "GNU")
         return to_hex(ByteView(bytes + content, note.n_descsz));
     }
   }
@@ -74,7 +75,8 @@ Result<OutputIndex> index_outputs(const fs::path &tree) {
     std::error_code gone;  // a build's background job may still remove its files
     if (!it->is_regular_file(gone)) continue;
     const Fd fd(::open(it->path().c_str(), O_RDONLY | O_CLOEXEC));
-    if (fd && is_linked_elf(fd.get())) index.build_id_of[it->path().lexically_relative(tree).string()] = build_id_of_fd(fd.get());
+    if (fd && is_linked_elf(fd.get()))
+      index.build_id_of[it->path().lexically_relative(tree).string()] = build_id_of_fd(fd.get());
   }
   if (error) return Error::failed(cat("cannot list ", tree.string(), ": ", error.message()));
   return index;
@@ -88,7 +90,8 @@ Result<OutputIndex> read_index(const fs::path &file) {
   const Json json = Json::parse(TRY(read_text(file, kMaxIndexBytes)), nullptr, false);
   OutputIndex index;
   if (!json.is_object()) return Error::corrupt(cat(file.string(), " is not an index of outputs"));
-  for (const auto &[path, id] : json.items()) index.build_id_of[path] = id.is_string() ? id.get<std::string>() : std::string();
+  for (const auto &[path, id] : json.items())
+    index.build_id_of[path] = id.is_string() ? id.get<std::string>() : std::string();
   return index;
 }
 
@@ -110,7 +113,8 @@ const LinkRecord *LinkView::link_of_build_id(const std::string &build_id) const 
   if (build_id.empty()) return nullptr;
   const ObjectStore store(store_);
   for (auto link = records_.links.rbegin(); link != records_.links.rend(); ++link)
-    if (link->kind != LinkKind::relocatable && build_id_of_file(store.path_of(link->output_content)) == build_id) return &*link;
+    if (link->kind != LinkKind::relocatable && build_id_of_file(store.path_of(link->output_content)) == build_id)
+      return &*link;
   return nullptr;
 }
 
@@ -120,7 +124,8 @@ const LinkRecord *LinkView::link_of(const std::string &output, const OutputIndex
   const auto indexed = index.build_id_of.find(output);
   if (indexed == index.build_id_of.end() || indexed->second.empty()) return link;
   // The index says what lies there now; the link to that very path may be older than a rename over it.
-  if (link != nullptr && build_id_of_file(ObjectStore(store_).path_of(link->output_content)) == indexed->second) return link;
+  if (link != nullptr && build_id_of_file(ObjectStore(store_).path_of(link->output_content)) == indexed->second)
+    return link;
   const LinkRecord *renamed = link_of_build_id(indexed->second);
   return renamed != nullptr ? renamed : link;
 }
@@ -146,7 +151,8 @@ Result<const LinkRecord *> LinkView::link_of_shipped(const std::string &shipped_
     size_t count = 0;
     for (const auto &[output, link] : by_output_)
       if (link->kind != LinkKind::relocatable && ++count <= 20) made += cat(made.empty() ? "" : ", ", relative(output));
-    return Error::refused(cat("the build makes no file named ", name, count == 0 ? "; it linked nothing that was seen" : "; it links ", made))
+    return Error::refused(cat("the build makes no file named ", name,
+                              count == 0 ? "; it linked nothing that was seen" : "; it links ", made))
         .with_next(cat("name the build's output: --image ", shipped_path, "=PATH-IN-TREE"));
   }
   std::string names;
@@ -179,7 +185,8 @@ std::string LinkView::source_of(const LinkInput &input) const {
   for (auto it = first; it != last; ++it) {
     // Several sources may give equal objects; the one compiled to this very path is meant.
     const bool same_path = it->second->output == input.path;
-    const bool same_member = !input.member.empty() && fs::path(it->second->output).filename() == fs::path(input.member).filename();
+    const bool same_member =
+        !input.member.empty() && fs::path(it->second->output).filename() == fs::path(input.member).filename();
     if (best == nullptr || same_path || same_member) best = it->second;
   }
   return best == nullptr || best->sources.empty() ? std::string() : relative(best->sources.front());

@@ -1,4 +1,5 @@
-// Folds the records of a build: which link made a file, and from which objects, relocatable links (`ld -r`) seen through.
+// Folds the records of a build: which link made a file, and from which objects, relocatable links (`ld -r`) seen
+// through.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +13,8 @@
 
 namespace suture {
 
-// The linked files lying in a tree after a build, by build-id: an installed or renamed copy is traced to its link by it.
+// The linked files lying in a tree after a build, by build-id: an installed or renamed copy is traced to its link by
+// it.
 struct OutputIndex {
   std::map<std::string, std::string> build_id_of;  // path relative to the tree -> hex
 };
@@ -31,7 +33,8 @@ class LinkView {
 
   // The link that made `output` (relative to the tree), also when the file was renamed or copied after the link.
   const LinkRecord *link_of(const std::string &output, const OutputIndex &index) const;
-  // The link of the image installed as `shipped_path`, found by name; refuses, naming the candidates, when that is not one.
+  // The link of the image installed as `shipped_path`, found by name; refuses, naming the candidates, when that is not
+  // one.
   Result<const LinkRecord *> link_of_shipped(const std::string &shipped_path, const OutputIndex &index) const;
   // The link's objects with `ld -r` outputs replaced by what they were made of.
   std::vector<LinkInput> objects_of(const LinkRecord &link) const;

@@ -37,9 +37,13 @@ Status write_file_quick(const fs::path &path, ByteView bytes, unsigned mode) {
   return {};
 }
 
-fs::path ObjectStore::path_of(const std::string &name) const { return root_ / name.substr(0, 2) / name.substr(2); }
+fs::path ObjectStore::path_of(const std::string &name) const {
+  return root_ / name.substr(0, 2) / name.substr(2);
+}
 
-bool ObjectStore::has(const std::string &name) const { return ::access(path_of(name).c_str(), R_OK) == 0; }
+bool ObjectStore::has(const std::string &name) const {
+  return ::access(path_of(name).c_str(), R_OK) == 0;
+}
 
 Result<std::string> ObjectStore::add(ByteView bytes) const {
   const std::string name = to_hex(sha256(bytes));
@@ -48,11 +52,14 @@ Result<std::string> ObjectStore::add(ByteView bytes) const {
   return name;
 }
 
-Result<std::string> ObjectStore::add_file(const fs::path &path) const { return add(TRY(read_file(path))); }
+Result<std::string> ObjectStore::add_file(const fs::path &path) const {
+  return add(TRY(read_file(path)));
+}
 
 Status ObjectStore::copy_out(const std::string &name, const fs::path &to, unsigned mode) const {
   const Bytes bytes = TRY(read_file(path_of(name)));
-  if (::unlink(to.c_str()) != 0 && errno != ENOENT) return Error::from_errno(errno, cat("cannot replace ", to.string()));
+  if (::unlink(to.c_str()) != 0 && errno != ENOENT)
+    return Error::from_errno(errno, cat("cannot replace ", to.string()));
   const Fd fd(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd) return Error::from_errno(errno, cat("cannot create ", to.string()));
   return write_all(fd.get(), bytes);

@@ -1,5 +1,5 @@
-// Files kept by their content: a snapshot of an object, an archive member or a linked program, named by its SHA-256. Equal
-// files are one file, so that "not changed by the fix" is "same name"; and no later rebuild can alter a snapshot.
+// Files kept by their content: a snapshot of an object, an archive member or a linked program, named by its SHA-256.
+// Equal files are one file, so that "not changed by the fix" is "same name"; and no later rebuild can alter a snapshot.
 #pragma once
 
 #include <filesystem>

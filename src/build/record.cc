@@ -26,9 +26,12 @@ int64_t now_ns() {
 
 std::string_view name_of(LinkKind kind) {
   switch (kind) {
-    case LinkKind::executable: return "executable";
-    case LinkKind::shared: return "shared";
-    case LinkKind::relocatable: return "relocatable";
+    case LinkKind::executable:
+      return "executable";
+    case LinkKind::shared:
+      return "shared";
+    case LinkKind::relocatable:
+      return "relocatable";
   }
   return "executable";
 }
@@ -88,17 +91,13 @@ Status write_record(const fs::path &folder, const CompileRecord &record) {
 Status write_record(const fs::path &folder, const LinkRecord &record) {
   Json inputs = Json::array();
   for (const LinkInput &input : record.inputs)
-    inputs.push_back({{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source}});
-  const Json json = {{"cwd", record.cwd},
-                     {"tool", record.tool},
-                     {"args", record.args},
-                     {"link", name_of(record.kind)},
-                     {"output", record.output},
-                     {"output_content", record.output_content},
-                     {"inputs", inputs},
-                     {"libraries", record.libraries},
-                     {"lto", record.lto},
-                     {"members_known", record.members_known},
+    inputs.push_back(
+        {{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source}});
+  const Json json = {{"cwd", record.cwd},       {"tool", record.tool},
+                     {"args", record.args},     {"link", name_of(record.kind)},
+                     {"output", record.output}, {"output_content", record.output_content},
+                     {"inputs", inputs},        {"libraries", record.libraries},
+                     {"lto", record.lto},       {"members_known", record.members_known},
                      {"order", now_ns()}};
   return write_json(folder, json, "link");
 }
@@ -114,8 +113,10 @@ Result<Records> read_records(const fs::path &folder) {
     const Json json = Json::parse(TRY(read_text(entry.path(), kMaxRecordBytes)), nullptr, false);
     if (!json.is_object()) return Error::corrupt(cat("not a build record: ", entry.path().string()));
     try {  // nlohmann throws where a value has another type than asked for
-      if (compile) records.compiles.push_back(compile_from(json));
-      else records.links.push_back(link_from(json));
+      if (compile)
+        records.compiles.push_back(compile_from(json));
+      else
+        records.links.push_back(link_from(json));
     } catch (const Json::exception &problem) {
       return Error::corrupt(cat("not a build record: ", entry.path().string(), ": ", problem.what()));
     }

@@ -1,5 +1,6 @@
-// What the compiler wrapper notes down of each compilation and link, one JSON file per invocation so that parallel builds
-// never wait for each other. The driver folds them after the build. Paths are absolute; contents are names in the store.
+// What the compiler wrapper notes down of each compilation and link, one JSON file per invocation so that parallel
+// builds never wait for each other. The driver folds them after the build. Paths are absolute; contents are names in
+// the store.
 #pragma once
 
 #include <filesystem>
@@ -12,10 +13,10 @@ namespace suture {
 
 struct CompileRecord {
   std::string cwd;
-  std::string tool;                // the real compiler's path
-  std::vector<std::string> args;   // as given by the build, response files expanded
+  std::string tool;               // the real compiler's path
+  std::vector<std::string> args;  // as given by the build, response files expanded
   std::vector<std::string> sources;
-  std::string output;              // empty when there is no single output
+  std::string output;  // empty when there is no single output
   std::string output_content;
   bool from_cache = false;
   bool lto = false;
@@ -37,11 +38,11 @@ struct LinkRecord {
   LinkKind kind = LinkKind::executable;
   std::string output;
   std::string output_content;
-  std::vector<LinkInput> inputs;        // objects and pulled-in archive members, in link order
-  std::vector<std::string> libraries;   // shared libraries linked against
-  bool lto = false;                     // some input holds compiler intermediate code instead of machine code
-  bool members_known = true;            // false: no link map was to be had, all members of archives are listed
-  int64_t order = 0;                    // later links have greater numbers
+  std::vector<LinkInput> inputs;       // objects and pulled-in archive members, in link order
+  std::vector<std::string> libraries;  // shared libraries linked against
+  bool lto = false;                    // some input holds compiler intermediate code instead of machine code
+  bool members_known = true;           // false: no link map was to be had, all members of archives are listed
+  int64_t order = 0;                   // later links have greater numbers
 };
 
 // Appends the record to the folder.

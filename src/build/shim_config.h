@@ -1,5 +1,5 @@
-// What the driver tells the compiler wrapper: one small file beside the wrapper's links, found through /proc/self/exe, so that
-// it is found also where a build starts its compilers with an empty environment.
+// What the driver tells the compiler wrapper: one small file beside the wrapper's links, found through /proc/self/exe,
+// so that it is found also where a build starts its compilers with an empty environment.
 #pragma once
 
 #include <filesystem>
@@ -11,11 +11,12 @@
 namespace suture {
 
 struct ShimConfig {
-  std::filesystem::path state;      // the work folder: records/, store/, cache/, tmp/
-  std::string phase;                // the folder below records/ for this build
-  std::filesystem::path tree;       // where the tree is being built
-  std::string search_path;          // PATH as the driver has it, for builds that clear it
-  // Base names of files that the post tree adds: a cached compilation that mentions one may now find it, so it is not reused.
+  std::filesystem::path state;  // the work folder: records/, store/, cache/, tmp/
+  std::string phase;            // the folder below records/ for this build
+  std::filesystem::path tree;   // where the tree is being built
+  std::string search_path;      // PATH as the driver has it, for builds that clear it
+  // Base names of files that the post tree adds: a cached compilation that mentions one may now find it, so it is not
+  // reused.
   std::vector<std::string> added_names;
 
   std::filesystem::path records() const { return state / "records" / phase; }

@@ -30,6 +30,11 @@ std::set<std::string> tool_names(const std::string &search_path) {
   return names;
 }
 
+Status link_as(const fs::path &program, const fs::path &name) {
+  if (::link(program.c_str(), name.c_str()) != 0) return Error::from_errno(errno, cat("cannot link ", name.string()));
+  return {};
+}
+
 }  // namespace
 
 Status make_shim_folder(const fs::path &folder, const fs::path &program, const std::string &search_path) {
@@ -41,8 +46,12 @@ Status make_shim_folder(const fs::path &folder, const fs::path &program, const s
   if (error) return Error::failed(cat("cannot copy ", program.string(), " to ", copy.string(), ": ", error.message()));
   const std::set<std::string> names = tool_names(search_path);
   if (names.empty()) return Error::failed(cat("PATH holds no compiler: ", search_path));
+  for (const std::string &name : names) TRY(link_as(copy, folder / name));
+  const fs::path sub = folder / kSubprogramFolder;
+  fs::create_directories(sub, error);
+  for (const char *name : {"cc1", "cc1plus"}) TRY(link_as(copy, sub / name));
   for (const std::string &name : names)
-    if (::link(copy.c_str(), (folder / name).c_str()) != 0) return Error::from_errno(errno, cat("cannot link ", name));
+    if (is_linker_name(name)) TRY(link_as(copy, sub / name));
   return {};
 }
 

@@ -23,11 +23,14 @@ std::vector<char *> pointers(const std::vector<std::string> &texts) {
 
 }  // namespace
 
-bool ProcessOutcome::succeeded() const { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+bool ProcessOutcome::succeeded() const {
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
 
 std::string ProcessOutcome::text() const {
   if (WIFEXITED(status)) return cat("exited with status ", WEXITSTATUS(status));
-  if (WIFSIGNALED(status)) return cat("was killed by signal ", WTERMSIG(status), " (", ::strsignal(WTERMSIG(status)), ")");
+  if (WIFSIGNALED(status))
+    return cat("was killed by signal ", WTERMSIG(status), " (", ::strsignal(WTERMSIG(status)), ")");
   return cat("ended with wait status ", status);
 }
 
@@ -39,8 +42,10 @@ Result<ProcessOutcome> run_process(const ProcessRequest &request) {
   };
   redirect(0, request.stdin_file, O_RDONLY);
   redirect(1, request.stdout_file, O_WRONLY | O_CREAT | O_APPEND);
-  if (request.stderr_file && request.stderr_file == request.stdout_file) ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  else redirect(2, request.stderr_file, O_WRONLY | O_CREAT | O_APPEND);
+  if (request.stderr_file && request.stderr_file == request.stdout_file)
+    ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  else
+    redirect(2, request.stderr_file, O_WRONLY | O_CREAT | O_APPEND);
   if (!request.folder.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, request.folder.c_str());
   pid_t pid = 0;
   const int error = ::posix_spawn(&pid, request.program.c_str(), &actions, nullptr, pointers(request.words).data(),

@@ -13,7 +13,7 @@ struct ProcessRequest {
   std::string program;             // path; not looked up
   std::vector<std::string> words;  // argv, [0] included
   std::vector<std::string> environment;
-  std::string folder;              // empty: ours
+  std::string folder;                                               // empty: ours
   std::optional<std::string> stdin_file, stdout_file, stderr_file;  // appended to; empty: inherited
 };
 

@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Calls visit(relative path, lstat) for everything below `root` but folders' own inodes when `visit` is for files only.
-Status walk(const fs::path &root, const std::function<Status(const fs::path &relative, const struct stat &info)> &visit) {
+Status walk(const fs::path &root,
+            const std::function<Status(const fs::path &relative, const struct stat &info)> &visit) {
   std::error_code error;
   fs::recursive_directory_iterator it(root, fs::directory_options::none, error);
   if (error) return Error::failed(cat("cannot list ", root.string(), ": ", error.message()));
@@ -96,7 +97,8 @@ Status copy_tree(const fs::path &from, const fs::path &to) {
   return walk(from, [&](const fs::path &relative, const struct stat &info) -> Status {
     const fs::path target = to / relative;
     if (S_ISDIR(info.st_mode)) {
-      if (::mkdir(target.c_str(), (info.st_mode & 07777) | S_IRWXU) != 0) return Error::from_errno(errno, target.string());
+      if (::mkdir(target.c_str(), (info.st_mode & 07777) | S_IRWXU) != 0)
+        return Error::from_errno(errno, target.string());
     } else if (S_ISREG(info.st_mode)) {
       TRY(copy_regular(from / relative, target, info));
     } else if (S_ISLNK(info.st_mode)) {
@@ -141,7 +143,8 @@ Result<WantedFile> read_wanted(const fs::path &path) {
     if (errno == ENOENT || errno == ENOTDIR) return wanted;
     return Error::from_errno(errno, path.string());
   }
-  if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) return Error::refused(cat(path.string(), " is neither a file nor a link"));
+  if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+    return Error::refused(cat(path.string(), " is neither a file nor a link"));
   wanted.type = S_ISREG(info.st_mode) ? WantedFile::Type::regular : WantedFile::Type::link;
   const std::string content = TRY(content_text(path, info.st_mode & S_IFMT));
   wanted.content.assign(content.begin(), content.end());
@@ -153,7 +156,8 @@ Status put_wanted(const fs::path &path, const WantedFile &wanted) {
   const WantedFile now = TRY(read_wanted(path));
   const bool executable_differs = ((now.mode ^ wanted.mode) & S_IXUSR) != 0 && wanted.type == WantedFile::Type::regular;
   if (now.type == wanted.type && now.content == wanted.content && !executable_differs) return {};
-  if (now.type != WantedFile::Type::absent && ::unlink(path.c_str()) != 0) return Error::from_errno(errno, path.string());
+  if (now.type != WantedFile::Type::absent && ::unlink(path.c_str()) != 0)
+    return Error::from_errno(errno, path.string());
   if (wanted.type == WantedFile::Type::absent) return {};
   if (wanted.type == WantedFile::Type::regular) return write_file_quick(path, wanted.content, wanted.mode | S_IWUSR);
   std::error_code ignored;  // shows in symlink below

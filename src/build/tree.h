@@ -1,5 +1,5 @@
-// Source trees: copying one, telling two apart by content, and bringing a built tree from one to the other by touching only
-// the files that differ, so that the build's own rules decide what is to be made again.
+// Source trees: copying one, telling two apart by content, and bringing a built tree from one to the other by touching
+// only the files that differ, so that the build's own rules decide what is to be made again.
 #pragma once
 
 #include <filesystem>

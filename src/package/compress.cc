@@ -11,8 +11,9 @@ namespace suture {
 
 namespace {
 
-// Slow and small: packages are made once and sent often. The window stays within what kWindowLog lets a reader accept.
-constexpr int kLevel = 17;
+// Packages are made once and sent often, but a build must not wait for it: a tenth of the time of level 17 for 4 % more
+// bytes. The window stays within what kWindowLog lets a reader accept.
+constexpr int kLevel = 12;
 constexpr int kWindowLog = 27;  // 128 MiB
 
 struct FreeContext {

@@ -84,8 +84,10 @@ bool drop_identity() {
 
 // Memory without execution, the pipe, and the end. Everything else kills the process.
 bool install_filter() {
-  constexpr std::array kAllowed = {SYS_write,  SYS_exit,    SYS_exit_group, SYS_brk,          SYS_munmap,
-                                   SYS_mremap, SYS_madvise, SYS_futex,      SYS_rt_sigreturn, SYS_sched_yield};
+  // sigaltstack is what the sanitizers ask for before a function that does not return.
+  constexpr std::array kAllowed = {SYS_write,        SYS_exit,        SYS_exit_group, SYS_brk,
+                                   SYS_munmap,       SYS_mremap,      SYS_madvise,    SYS_futex,
+                                   SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack};
   constexpr std::array kAllowedWithoutExec = {SYS_mmap, SYS_mprotect};  // both have the protection as third argument
   // A program may call the kernel by another ABI (int 0x80), where the same numbers are other calls.
   const uint32_t abi =

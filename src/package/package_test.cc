@@ -183,6 +183,17 @@ TEST(Package, ADetachedSignatureCountsWhereTheFileCarriesNone) {
   EXPECT_FALSE(verify_package(altered, trusting(key), AllowUnsigned::no, format_signature(*signature)));
 }
 
+TEST(Package, ADetachedSignatureLeftFromAnEarlierBuildDoesNotStandInTheWayOfAllowUnsigned) {
+  const SecretKey key = sample_key();
+  const std::string stale = format_signature(*sign(as_bytes("the build before"), key, "detached", "t"));
+  const auto refused = verify_package(encoded(), trusting(key), AllowUnsigned::no, stale);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().verdict(), Verdict::corrupt);
+  const auto allowed = verify_package(encoded(), trusting(key), AllowUnsigned::yes, stale);
+  ASSERT_TRUE(allowed) << error_of(allowed);
+  EXPECT_EQ(allowed->report().trust, Trust::unsigned_);
+}
+
 TEST(Package, WillNotSignWhatIsNoPackage) {
   const SecretKey key = sample_key();
   EXPECT_FALSE(sign_package(as_bytes("hello"), key, ""));

@@ -60,28 +60,44 @@ Result<size_t> payload_offset(ByteView file) {
   return TRY(parse_signature(as_text(file))).size_bytes;
 }
 
+namespace {
+
+Result<SignatureReport> judge(const Signature &signature, ByteView message, const TrustStore &trust,
+                              AllowUnsigned allow) {
+  if (!trust.find(signature.key_id).empty()) return check_by_known_keys(signature, message, trust);
+  if (allow == AllowUnsigned::no) return unknown_key(signature.key_id, trust);
+  return SignatureReport{Trust::unknown_key, signature, {}};
+}
+
+Result<SignatureReport> judge_detached(std::string_view text, ByteView file, const TrustStore &trust,
+                                       AllowUnsigned allow) {
+  const auto judged = [&]() -> Result<SignatureReport> {
+    return judge(TRY(parse_signature(text)).signature, file, trust, allow);
+  };
+  Result<SignatureReport> report = judged();
+  if (report) return report;
+  // Beside the package is not in it: a signature left over from before the package was built again says nothing about
+  // this one, and who accepts unsigned packages could as well have deleted it.
+  if (allow == AllowUnsigned::yes) return SignatureReport{};
+  return std::move(report.error()).during("checking the detached signature beside it");
+}
+
+}  // namespace
+
 Result<VerifiedBytes> verify_package(Bytes file, const TrustStore &trust, AllowUnsigned allow,
                                      std::optional<std::string> detached_signature) {
-  std::optional<Signature> signature;
+  SignatureReport report;
   size_t offset = 0;
   if (starts_as_signature(as_text(file))) {
-    ParsedSignature parsed = TRY(parse_signature(as_text(file)));
+    const ParsedSignature parsed = TRY(parse_signature(as_text(file)));
     offset = parsed.size_bytes;
-    signature = std::move(parsed.signature);
+    report = TRY(judge(parsed.signature, ByteView(file).subspan(offset), trust, allow));
   } else if (!looks_like_payload(file)) {
     return Error::corrupt("not a suture package (neither a signature nor the package's magic at its start)");
   } else if (detached_signature) {
-    signature = TRY_WHILE(parse_signature(*detached_signature), "reading the detached signature").signature;
-  }
-  SignatureReport report;
-  if (!signature) {
-    if (allow == AllowUnsigned::no) return not_signed();
-  } else if (!trust.find(signature->key_id).empty()) {
-    report = TRY(check_by_known_keys(*signature, ByteView(file).subspan(offset), trust));
-  } else {
-    if (allow == AllowUnsigned::no) return unknown_key(signature->key_id, trust);
-    report.trust = Trust::unknown_key;
-    report.signature = std::move(signature);
+    report = TRY(judge_detached(*detached_signature, file, trust, allow));
+  } else if (allow == AllowUnsigned::no) {
+    return not_signed();
   }
   return VerifiedBytes(std::move(file), offset, std::move(report));
 }

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
 
 #include "base/file.h"
 #include "package/package_test_support.h"
@@ -158,6 +162,57 @@ TEST_F(StoreFolder, TellsWhichPackagesWereAcceptedWithoutATrustedSignature) {
   EXPECT_EQ(store().find("a").value()->accepted, AllowUnsigned::yes);
   EXPECT_EQ(store().find("a").value()->key_id, "");
 }
+
+#ifdef SUTURE_FAULT_POINTS
+// "POINT:N" for the next passage of the point in this process: earlier tests have passed it, too.
+std::string next_passage(const std::filesystem::path &trace, const std::string &point) {
+  const std::string text = read_text(trace).value();
+  const size_t last = text.rfind(point + ":");
+  return point + ":" + std::to_string(std::stoi(text.substr(last + point.size() + 1)) + 1);
+}
+
+// The work in a child that is killed at that passage.
+void run_and_be_killed(const std::string &passage, const std::function<void()> &work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("SUTURE_FAULT", passage.c_str(), 1);
+    work();
+    ::_exit(0);  // the point was not passed
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << passage;
+}
+
+TEST_F(StoreFolder, HoldsTheOldOrTheNewPackageWhereverAnAddIsKilled) {
+  const auto trace = folder_->path() / "trace";
+  ::setenv("SUTURE_FAULT_TRACE", trace.c_str(), 1);
+  for (const std::string point : {"store.sequence_written", "store.file_written", "store.entry_written"}) {
+    ASSERT_TRUE(add(package("a", 1), Downgrade::allow));
+    run_and_be_killed(next_passage(trace, point), [&] { (void)add(package("a", 2)); });
+    EXPECT_TRUE(store().list().value().skipped.empty()) << point;
+    const auto found = store().find("a");
+    ASSERT_TRUE(found && *found) << point;
+    EXPECT_EQ((*found)->package.sequence, point == "store.entry_written" ? 2U : 1U) << point;
+    EXPECT_TRUE(store().read(**found)) << point;
+    EXPECT_TRUE(add(package("a", 2))) << point;
+  }
+  ::unsetenv("SUTURE_FAULT_TRACE");
+}
+
+TEST_F(StoreFolder, HoldsNothingAfterARemoveIsKilledBehindItsFirstStep) {
+  const auto trace = folder_->path() / "trace";
+  ::setenv("SUTURE_FAULT_TRACE", trace.c_str(), 1);
+  ASSERT_TRUE(add(package("a", 1)));
+  ASSERT_TRUE(store().remove("a"));
+  ASSERT_TRUE(add(package("a", 1)));
+  run_and_be_killed(next_passage(trace, "store.entry_removed"), [&] { (void)store().remove("a"); });
+  EXPECT_EQ(ids(), Ids{});
+  EXPECT_TRUE(add(package("a", 1)));
+  EXPECT_EQ(ids(), Ids{"a"});
+  ::unsetenv("SUTURE_FAULT_TRACE");
+}
+#endif
 
 }  // namespace
 }  // namespace suture

@@ -17,14 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// One section per function and per variable: what the two builds are compared by. Both compilers take them on every target.
-constexpr const char *kSectionFlags[] = {"-ffunction-sections", "-fdata-sections"};
-
 bool compiles_code(const CcCommand &command) {
   if (command.step != CcStep::assembly && command.step != CcStep::object && command.step != CcStep::link) return false;
   for (const CcInput &input : command.inputs)
-    // A precompiled header is used only by compilations with the same flags. Assembler sources have the sections they name,
-    // and clang would warn of a flag it does not use.
+    // A precompiled header is used only by compilations with the same flags. Assembler sources have the sections they
+    // name, and clang would warn of a flag it does not use.
     if (input.kind == InputKind::source || input.kind == InputKind::header) return true;
   return false;
 }
@@ -72,7 +69,7 @@ class Compilation {
     const CompileCache cache(call_.config, compile_key(cwd_, call_.tool, record_.args, command_));
     if (const std::optional<CachedCompile> entry = cache.find(); entry && cache.restore(*entry)) {
       record_.from_cache = true;
-      note(entry->outputs[0].content);
+      note(entry->outputs[0].content, command_.object_path());
       (void)::fwrite(entry->diagnostics.data(), 1, entry->diagnostics.size(), stderr);
       return 0;
     }
@@ -83,12 +80,9 @@ class Compilation {
   int run_uncached() {
     if (command_.step == CcStep::link) prepare_link();
     const std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
-    const int status = run_tool(call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()),
-                                environment_, "");
-    if (status == 0 && command_.step == CcStep::object && command_.sources().size() == 1) {
-      const Result<std::string> content = ObjectStore(call_.config.store()).add_file(command_.object_path());
-      if (content) note(*content);
-    }
+    const int status = run_tool(
+        call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()), environment_, "");
+    if (status == 0 && command_.step == CcStep::object) note_each();
     return status;
   }
 
@@ -104,23 +98,37 @@ class Compilation {
     // A result that cannot be kept (the disk is full, say) is still the compiler's result.
     const Result<CachedCompile> kept =
         cache.keep(command_, command_.writes_dependencies ? command_.dependency_path() : rules.path(), std::move(text));
-    if (kept) note(kept->outputs[0].content);
+    if (kept) note(kept->outputs[0].content, command_.object_path());
     return status;
+  }
+
+  // `cc -c a.c b.c` makes an object of each.
+  void note_each() {
+    const std::vector<std::string> sources = record_.sources;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      CcCommand one = command_;
+      std::erase_if(one.inputs, [&](const CcInput &input) { return absolute(cwd_, input.path) != sources[i]; });
+      record_.sources = {sources[i]};
+      const Result<std::string> content = ObjectStore(call_.config.store()).add_file(one.object_path());
+      if (content) note(*content, one.object_path());
+    }
   }
 
   // The compiler driver is to find our linker, and our linker to know what the temporary objects are made of.
   void prepare_link() {
     const std::string before = get_variable(environment_, "COMPILER_PATH");
-    set_variable(environment_, "COMPILER_PATH", before.empty() ? call_.shim_folder.string() : cat(call_.shim_folder.string(), ":", before));
+    set_variable(environment_, "COMPILER_PATH",
+                 before.empty() ? call_.shim_folder.string() : cat(call_.shim_folder.string(), ":", before));
     std::string sources;
     for (const std::string &source : record_.sources) sources += source + "\n";
     set_variable(environment_, kSourcesVariable, sources);
   }
 
-  void note(const std::string &content) {
-    record_.output = absolute(cwd_, command_.object_path());
+  void note(const std::string &content, const fs::path &object) {
+    record_.output = absolute(cwd_, object.string());
     record_.output_content = content;
-    (void)write_record(call_.config.records(), record_);  // the driver notices what is missing when it folds the records
+    (void)write_record(call_.config.records(),
+                       record_);  // the driver notices what is missing when it folds the records
   }
 
   const ShimCall &call_;
@@ -131,6 +139,19 @@ class Compilation {
 };
 
 }  // namespace
+
+int run_compiler_proper(const ShimCall &call) {
+  ShimCall changed = call;
+  const auto has = [&](std::string_view word) {
+    return std::find(call.args.begin(), call.args.end(), word) != call.args.end();
+  };
+  const auto is_probe_source = [](const std::string &word) {
+    return fs::path(word).filename().string().starts_with("conftest");
+  };
+  if (!has("-E") && !has("-fsyntax-only") && std::none_of(call.args.begin(), call.args.end(), is_probe_source))
+    changed.args.insert(changed.args.end(), std::begin(kSectionFlags), std::end(kSectionFlags));
+  become_tool(changed);
+}
 
 int run_compiler(const ShimCall &call) {
   std::vector<std::string> expanded = expand_response_files(call.args);

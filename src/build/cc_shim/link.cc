@@ -9,9 +9,9 @@
 #include "base/cat.h"
 #include "base/file.h"
 #include "build/archive.h"
+#include "build/cc_args.h"
 #include "build/cc_shim/shim.h"
 #include "build/ld_args.h"
-#include "build/cc_args.h"
 #include "build/link_map.h"
 #include "build/object_store.h"
 #include "build/record.h"
@@ -22,10 +22,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_elf(ByteView bytes) { return as_text(bytes).starts_with("\177ELF"); }
-bool is_bitcode(ByteView bytes) { return as_text(bytes).starts_with("BC\xC0\xDE"); }
-bool is_shared_library(ByteView bytes) { return is_elf(bytes) && bytes.size() > 17 && bytes[16] == 3 && bytes[17] == 0; }
-bool is_object(ByteView bytes) { return is_elf(bytes) && bytes.size() > 17 && bytes[16] == 1 && bytes[17] == 0; }
+bool is_elf(ByteView bytes) {
+  return as_text(bytes).starts_with("\177ELF");
+}
+bool is_bitcode(ByteView bytes) {
+  return as_text(bytes).starts_with("BC\xC0\xDE");
+}
+bool is_shared_library(ByteView bytes) {
+  return is_elf(bytes) && bytes.size() > 17 && bytes[16] == 3 && bytes[17] == 0;
+}
+bool is_object(ByteView bytes) {
+  return is_elf(bytes) && bytes.size() > 17 && bytes[16] == 1 && bytes[17] == 0;
+}
 // gcc's intermediate code lies in sections of this name, clang's is the whole file.
 bool is_lto(ByteView bytes) {
   return is_bitcode(bytes) || as_text(bytes).find(".gnu.lto_.symtab") != std::string_view::npos;
@@ -36,8 +44,10 @@ class InputCollector {
  public:
   InputCollector(const ShimConfig &config, const LinkMap &map, LinkRecord &record)
       : store_(config.store()), map_(map), record_(record), cwd_(fs::current_path()) {
-    const char *folder = ::getenv("TMPDIR");
-    temporary_ = fs::path(folder == nullptr ? "/tmp" : folder).lexically_normal();
+    const char *folder = nullptr;
+    for (const char *name : {"TMPDIR", "TMP", "TEMP"})  // gcc's order
+      if (folder == nullptr) folder = ::getenv(name);
+    temporary_ = (fs::path(folder == nullptr ? "/tmp" : folder) / ".").lexically_normal().parent_path();
     const char *sources = ::getenv(kSourcesVariable);
     std::string_view rest = sources == nullptr ? "" : sources;
     while (!rest.empty()) {
@@ -53,7 +63,8 @@ class InputCollector {
     if (is_shared_library(*bytes)) {
       record_.libraries.push_back(path.string());
     } else if (is_archive(*bytes)) {
-      if (std::find(archives_.begin(), archives_.end(), path) != archives_.end()) return;  // named again: members are listed once
+      if (std::find(archives_.begin(), archives_.end(), path) != archives_.end())
+        return;  // named again: members are listed once
       archives_.push_back(path);
       take_archive(name, path, *bytes);
     } else if (is_object(*bytes) || is_bitcode(*bytes)) {
@@ -77,9 +88,12 @@ class InputCollector {
         add(std::move(input), member.bytes);
         continue;
       }
-      // The linker names a member of a thin archive by the archive's folder as written and the member's path from there.
+      // The linker names a member of a thin archive by the archive's folder as written and the member's path from
+      // there.
       const std::string external = (fs::path(name).parent_path() / member.external).string();
-      if (record_.members_known && !map_.taken.contains(external) && !map_.taken.contains(cat(name, "(", external, ")"))) continue;
+      if (record_.members_known && !map_.taken.contains(external) &&
+          !map_.taken.contains(cat(name, "(", external, ")")))
+        continue;
       if (const Result<Bytes> content = read_file(external)) add(std::move(input), *content);
     }
   }
@@ -99,7 +113,8 @@ class InputCollector {
   std::vector<fs::path> archives_;
 };
 
-void note_link(const ShimCall &call, const LdCommand &command, const std::string &map_file, std::vector<std::string> expanded) {
+void note_link(const ShimCall &call, const LdCommand &command, const std::string &map_file,
+               std::vector<std::string> expanded) {
   LinkRecord record;
   record.cwd = fs::current_path().string();
   record.tool = call.tool;

@@ -1,4 +1,6 @@
 // suture-cc: see build/cc_shim/shim.h.
 #include "build/cc_shim/shim.h"
 
-int main(int argc, char **argv) { return suture::run_shim(argc, argv); }
+int main(int argc, char **argv) {
+  return suture::run_shim(argc, argv);
+}

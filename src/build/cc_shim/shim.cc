@@ -7,11 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <regex>
+#include <initializer_list>
+#include <optional>
 
 #include "base/cat.h"
+#include "base/file.h"
 #include "build/subprocess.h"
 
 namespace suture {
@@ -40,6 +43,19 @@ bool is_compiler_cache(const std::string &path) {
   return name == "ccache" || name == "sccache" || name == "distcc" || name == "icecc";
 }
 
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string_view plain_tool_name(std::string_view name) {
+  const size_t version = name.rfind('-');
+  if (version != std::string_view::npos && version + 1 < name.size() &&
+      name.find_first_not_of("0123456789.", version + 1) == std::string_view::npos)
+    name = name.substr(0, version);
+  const size_t target = name.rfind('-');
+  return target == std::string_view::npos ? name : name.substr(target + 1);
+}
+
 std::string find_past_us(const std::string &name, std::string_view path, const fs::path &self) {
   const std::optional<FileIdentity> us = identity(self.string());
   for (size_t at = 0; at <= path.size();) {
@@ -53,23 +69,74 @@ std::string find_past_us(const std::string &name, std::string_view path, const f
   return {};
 }
 
+// gcc tells its subprograms in COLLECT_GCC how it was called; it knows which linker and compiler proper are its own
+// (those of a cross compiler are not the ones in PATH).
+std::string ask_gcc(const ShimCall &call, const fs::path &self) {
+  const std::string gcc = get_variable(call.environment, "COLLECT_GCC");
+  if (gcc.find('/') == std::string::npos || call.config.state.empty()) return {};
+  const std::string answer = (call.config.tmp() / cat(::getpid(), ".answer")).string();
+  ProcessRequest request;
+  request.program = gcc;
+  request.words = {gcc, cat("-print-prog-name=", call.name)};
+  request.environment = call.environment;
+  set_variable(request.environment, "COMPILER_PATH",
+               without_our_folders(get_variable(call.environment, "COMPILER_PATH"), call.shim_folder));
+  request.stdout_file = answer;
+  const Result<ProcessOutcome> outcome = run_process(request);
+  Result<std::string> text = read_text(answer);
+  ::unlink(answer.c_str());
+  if (!outcome || !outcome->succeeded() || !text) return {};
+  while (text->ends_with('\n')) text->pop_back();
+  const bool usable =
+      text->starts_with("/") && ::access(text->c_str(), X_OK) == 0 && identity(*text) != identity(self.string());
+  return usable ? *text : std::string();
+}
+
+std::string find_tool(const ShimCall &call, const fs::path &self) {
+  if (is_linker_name(call.name) || is_compiler_proper_name(call.name))
+    if (std::string tool = ask_gcc(call, self); !tool.empty()) return tool;
+  std::string tool = find_past_us(call.name, get_variable(call.environment, "PATH"), self);
+  return tool.empty() ? find_past_us(call.name, call.config.search_path, self) : tool;
+}
+
 }  // namespace
 
+// "x86_64-linux-gnu-gcc-12" is, without its target and version, "gcc". Written out rather than as a regular expression:
+// this runs at every call of a compiler, and for each name in PATH.
 bool is_linker_name(const std::string &name) {
-  static const std::regex pattern("([A-Za-z0-9_]+-)*(ld(\\.(bfd|gold|lld|mold))?|ld64\\.lld|gold|mold)(-[0-9.]+)?");
-  return std::regex_match(name, pattern);
+  const std::string_view base = plain_tool_name(name);
+  return is_one_of(base, {"ld", "ld.bfd", "ld.gold", "ld.lld", "ld.mold", "ld64.lld", "gold", "mold"});
 }
 
 bool is_compiler_name(const std::string &name) {
-  static const std::regex pattern("([A-Za-z0-9_]+-)*(gcc|g\\+\\+|cc|c\\+\\+|clang|clang\\+\\+|c89|c99|gfortran)(-[0-9.]+)?");
-  return std::regex_match(name, pattern);
+  const std::string_view base = plain_tool_name(name);
+  return is_one_of(base, {"gcc", "g++", "cc", "c++", "clang", "clang++", "c89", "c99", "gfortran"});
+}
+
+bool is_compiler_proper_name(const std::string &name) {
+  return name == "cc1" || name == "cc1plus";
+}
+
+std::string without_our_folders(const std::string &compiler_path, const fs::path &shim_folder) {
+  std::string out;
+  for (size_t at = 0; at < compiler_path.size();) {
+    const size_t colon = std::min(compiler_path.find(':', at), compiler_path.size());
+    const std::string folder = compiler_path.substr(at, colon - at);
+    at = colon + 1;
+    if (folder != shim_folder.string() && folder != (shim_folder / kSubprogramFolder).string())
+      out += cat(out.empty() ? "" : ":", folder);
+  }
+  return out;
 }
 
 void become_tool(const ShimCall &call) {
   std::vector<char *> words = {const_cast<char *>(call.tool.c_str())};
   for (const std::string &arg : call.args) words.push_back(const_cast<char *>(arg.c_str()));
   words.push_back(nullptr);
-  ::execv(call.tool.c_str(), words.data());
+  std::vector<char *> environment;
+  for (const std::string &entry : call.environment) environment.push_back(const_cast<char *>(entry.c_str()));
+  environment.push_back(nullptr);
+  ::execve(call.tool.c_str(), words.data(), environment.data());
   ::fprintf(stderr, "suture-cc: cannot run %s: %s\n", call.tool.c_str(), ::strerror(errno));
   ::_exit(kNotFoundStatus - 1);
 }
@@ -98,22 +165,31 @@ int run_shim(int argc, char **argv) {
   ShimCall call;
   call.name = fs::path(argc > 0 ? argv[0] : "").filename().string();
   for (int i = 1; i < argc; ++i) call.args.emplace_back(argv[i]);
+  call.environment = current_environment();
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  call.shim_folder = self.parent_path();
+  call.shim_folder =
+      self.parent_path().filename() == kSubprogramFolder ? self.parent_path().parent_path() : self.parent_path();
   const Result<ShimConfig> config = read_shim_config(call.shim_folder);
-  const char *path = ::getenv("PATH");
-  call.tool = find_past_us(call.name, path == nullptr ? "" : path, self);
-  if (call.tool.empty() && config) call.tool = find_past_us(call.name, config->search_path, self);
+  if (config) call.config = *config;
+  call.tool = find_tool(call, self);
   if (call.tool.empty()) {
-    ::fprintf(stderr, "suture-cc: there is no %s in PATH besides this wrapper; it is run by `suture build`\n", call.name.c_str());
+    ::fprintf(stderr, "suture-cc: there is no %s besides this wrapper, which is run by `suture build`\n",
+              call.name.c_str());
     return kNotFoundStatus;
   }
-  if (!config) become_tool(call);
-  call.config = *config;
-  call.environment = current_environment();
-  if (is_linker_name(call.name)) return run_linker(call);
-  if (::getenv(kActiveVariable) != nullptr || !is_compiler_name(call.name)) become_tool(call);
+  if (config && is_linker_name(call.name)) return run_linker(call);
+  // From here on the tool's own calls of subprograms are its own affair; run_compiler points them to us where it wants
+  // them.
+  const std::string subprograms =
+      without_our_folders(get_variable(call.environment, "COMPILER_PATH"), call.shim_folder);
+  if (subprograms.empty())
+    unset_variable(call.environment, "COMPILER_PATH");
+  else
+    set_variable(call.environment, "COMPILER_PATH", subprograms);
+  if (!config || ::getenv(kActiveVariable) != nullptr) become_tool(call);
+  if (is_compiler_proper_name(call.name)) return run_compiler_proper(call);
+  if (!is_compiler_name(call.name)) become_tool(call);
   return run_compiler(call);
 }
 

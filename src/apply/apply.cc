@@ -1,0 +1,259 @@
+// The passes of apply, in order. Until map_unit the target is only read; until stop_and_switch nothing leads to what
+// was mapped; stop_and_switch is the one pass that changes behaviour.
+#include "apply/apply.h"
+
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "apply/region.h"
+#include "apply/session.h"
+#include "apply/stop_and_switch.h"
+#include "apply/take_back.h"
+#include "apply/validate.h"
+#include "base/byte_writer.h"
+#include "base/cat.h"
+#include "base/fault.h"
+#include "process/preflight.h"
+#include "process/symbols.h"
+
+namespace suture {
+namespace {
+
+struct UnwindFunctions {
+  RunAddr add;
+  RunAddr remove;
+};
+
+Result<std::optional<UnwindFunctions>> find_unwind_functions(const Session &session) {
+  const auto find = [&](const char *name) {
+    return find_symbol(session.process, session.modules, session.loader, {name, ""});
+  };
+  const std::optional<RunAddr> add = TRY(find("__register_frame_info"));
+  const std::optional<RunAddr> remove = TRY(find("__deregister_frame_info"));
+  if (!add || !remove) return std::optional<UnwindFunctions>();
+  return std::optional<UnwindFunctions>({*add, *remove});
+}
+
+bool has_unit(const Session &session, const std::string &patch_id, const Module &module) {
+  return std::any_of(session.records.begin(), session.records.end(), [&](const FoundRecord &found) {
+    return found.record.patch_id == patch_id && found.record.base == module.base &&
+           found.head.state == static_cast<uint64_t>(RecordState::applied);
+  });
+}
+
+struct FoundUnits {
+  std::vector<Unit> fresh;
+  size_t already = 0;
+};
+
+Result<FoundUnits> find_units(const Session &session, const std::vector<const HotImage *> &images) {
+  FoundUnits out;
+  std::string wanted;
+  for (const HotImage *hot : images) {
+    wanted += cat(wanted.empty() ? "" : ", ", hot->base_path, " (build-id ", hot->base_id.text(), ")");
+    if (hot->base_id.kind == ImageId::Kind::none) return Error::refused(cat(hot->base_path, " has no build-id"));
+    for (const Module &module : session.modules) {
+      if (module.id != hot->base_id) continue;
+      if (has_unit(session, hot->patch_id, module)) {
+        ++out.already;
+        continue;
+      }
+      Unit unit;
+      unit.hot = hot;
+      unit.module = module;
+      out.fresh.push_back(std::move(unit));
+    }
+  }
+  if (out.fresh.empty() && out.already == 0)
+    return Error::refused(
+        cat("process ", session.process.pid(), " (", session.process.comm(), ") does not run ", wanted));
+  return out;
+}
+
+Status check_requirements(const Session &session, const std::vector<std::string> &ids) {
+  for (const std::string &id : ids) {
+    const bool there = std::any_of(session.records.begin(), session.records.end(), [&](const FoundRecord &found) {
+      return found.record.patch_id == id && found.head.state == static_cast<uint64_t>(RecordState::applied);
+    });
+    if (!there) return Error::refused(cat("patch ", id, " must be applied first")).with_next(cat("apply ", id));
+  }
+  return {};
+}
+
+Status identify(Session &session, std::vector<Unit> &units) {
+  std::array<uint8_t, 16> transaction{};
+  if (::getrandom(transaction.data(), transaction.size(), 0) != static_cast<ssize_t>(transaction.size()))
+    return Error::from_errno(errno, "no random numbers");
+  const uint64_t order = session.records.empty() ? 1 : session.records.back().record.order + 1;
+  for (size_t i = 0; i < units.size(); ++i) {
+    Record &record = units[i].record;
+    record.patch_id = units[i].hot->patch_id;
+    record.transaction = transaction;
+    record.unit = static_cast<uint32_t>(i);
+    record.unit_count = static_cast<uint32_t>(units.size());
+    record.order = order;
+    record.applied_at = static_cast<uint64_t>(std::time(nullptr));
+    record.base_path = units[i].hot->base_path;
+    record.base_id = units[i].hot->base_id;
+    record.base = units[i].module.base;
+    record.base_bias = units[i].module.bias;
+  }
+  return {};
+}
+
+// Everything that can be known and computed without touching the target.
+Status plan(Session &session, std::vector<Unit> &units, const std::optional<UnwindFunctions> &unwind) {
+  const LinkContext context{session.process, session.modules, session.loader, unwind.has_value()};
+  TRY(identify(session, units));
+  std::vector<RunRange> taken;
+  for (Unit &unit : units) {
+    TRY(place_unit(unit, session.maps, taken, context));
+    taken.push_back({unit.record.code.begin, unit.record.code.size_bytes + unit.record.data.size_bytes});
+  }
+  const RunAddr gate = units.front().record.code.begin + kGateOffset;
+  for (Unit &unit : units) {
+    unit.gate_address = gate;
+    const Arch *arch = find_arch(unit.hot->arch);
+    if (arch == nullptr) return Error::refused(cat("architecture ", name_of(unit.hot->arch), " is not supported"));
+    TRY_WHILE(link_unit(unit, *arch, context), cat("linking the patch for ", unit.module.name));
+  }
+  uint64_t bytes = 0;
+  for (const Unit &unit : units) bytes += unit.record.code.size_bytes + unit.record.data.size_bytes;
+  return check_memory_headroom(session.process, 2 * bytes);
+}
+
+Transaction transaction_of(const std::vector<Unit> &units) {
+  Transaction out;
+  out.gate = units.front().gate_address;
+  for (const Unit &unit : units) out.units.push_back(unit.record);
+  return out;
+}
+
+// Gates wait by rdtsc, which a process can have made a fault.
+Result<bool> tsc_is_readable(const Session &session, BorrowedThread &thread) {
+  const RunAddr at = TRY(thread.put_text(std::string(4, '\0')));
+  const int64_t got = TRY(thread.syscall(SYS_prctl, {PR_GET_TSC, at.value, 0, 0, 0, 0}));
+  const Result<uint32_t> mode = session.process.read_value<uint32_t>(at);
+  return got == 0 && mode && *mode == PR_TSC_ENABLE;
+}
+
+Status map_all(Session &session, std::vector<Unit> &units, Naming naming) {
+  const ChildSignalBlock signals;
+  BorrowedThread thread = TRY(session.borrow(BorrowFor::syscalls));
+  session.tsc_is_readable = TRY(tsc_is_readable(session, thread));
+  for (Unit &unit : units) store<uint64_t>(unit.code, kFlagsOffset, session.tsc_is_readable ? kFlagTscIsReadable : 0);
+  for (size_t i = 0; i < units.size(); ++i) {
+    Status done = map_unit(session.process, thread, units[i], naming);
+    if (done) continue;
+    for (size_t j = 0; j < i; ++j) {
+      (void)unmap_range(thread, units[j].record.data);  // best effort: the next run finds what stays
+      (void)unmap_range(thread, units[j].record.code);
+    }
+    return std::move(std::move(done).error()).with_state(TargetState::restored);
+  }
+  return std::move(thread).give_back();
+}
+
+Status register_unwind(Session &session, const std::vector<Unit> &units, const UnwindFunctions &functions) {
+  if (std::none_of(units.begin(), units.end(), [](const Unit &u) { return u.record.unwind_object.value != 0; }))
+    return {};
+  const ChildSignalBlock signals;
+  BorrowedThread thread = TRY(session.borrow(BorrowFor::function_call));
+  for (const Unit &unit : units) {
+    if (unit.record.unwind_object.value == 0) continue;
+    TRY(thread.call(functions.add, unit.record.eh_frame.begin.value, unit.record.unwind_object.value));
+    fault_point("unwind-registered");
+  }
+  return std::move(thread).give_back();
+}
+
+Result<SwitchReport> load_and_switch(Session &session, std::vector<Unit> &units,
+                                     const std::optional<UnwindFunctions> &unwind, const ApplyOptions &options) {
+  TRY(map_all(session, units, options.naming));
+  fault_point("apply-mapped");
+  const Transaction transaction = transaction_of(units);
+  Status done;
+  if (unwind) done = register_unwind(session, units, *unwind);
+  if (done) {
+    Result<SwitchReport> report =
+        stop_and_switch(session, transaction, Version::new_code, SwitchOptions{options.timeout_ms});
+    if (report) return report;
+    done = std::move(report).error();
+  }
+  if (done.error().state() == TargetState::damaged) return std::move(done).error();
+  // Gates may have been in for a while; their memory goes only if nobody is in it.
+  TRY(session.refresh());
+  std::string note;
+  const Result<SwitchReport> back = take_back(session, transaction, SwitchOptions{}, note);
+  if (!back)
+    return std::move(std::move(done).error())
+        .during(cat("(the loaded patch could not be removed: ", back.error().what(), ")"));
+  return std::move(std::move(done).error()).with_state(TargetState::restored);
+}
+
+std::vector<std::string> function_names(const std::vector<const HotImage *> &images) {
+  std::vector<std::string> out;
+  for (const HotImage *image : images)
+    for (const Redirect &redirect : image->redirects) out.push_back(redirect.name);
+  return out;
+}
+
+bool has_unwind_information(const std::vector<const HotImage *> &images) {
+  return std::any_of(images.begin(), images.end(), [](const HotImage *hot) { return hot->eh_frame_bytes != 0; });
+}
+
+}  // namespace
+
+std::string_view name_of(ApplyReport::Outcome outcome) {
+  switch (outcome) {
+    case ApplyReport::Outcome::applied:
+      return "applied";
+    case ApplyReport::Outcome::already:
+      return "already";
+    case ApplyReport::Outcome::reverted:
+      return "reverted";
+    case ApplyReport::Outcome::would_apply:
+      return "would-apply";
+  }
+  return "?";
+}
+
+Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t pid, const ApplyOptions &options) {
+  Session session = TRY(Session::open(pid));
+  TRY(check_can_be_patched(session.process));
+  if (!options.dry_run) TRY(repair(session, SwitchOptions{options.timeout_ms}));
+  ApplyReport report;
+  report.pid = pid;
+  report.comm = session.process.comm();
+  report.functions = function_names(images);
+  FoundUnits found = TRY(find_units(session, images));
+  if (found.fresh.empty()) {
+    report.outcome = ApplyReport::Outcome::already;
+    report.reason = "the patch is in this process";
+    return report;
+  }
+  TRY(check_requirements(session, options.requires_ids));
+  session.loader = TRY(find_loader(session.process, session.modules));
+  for (const Unit &unit : found.fresh)
+    TRY_WHILE(validate_unit(session, *unit.hot, unit.module), cat("checking ", unit.module.name, " in process ", pid));
+  const std::optional<UnwindFunctions> unwind =
+      has_unwind_information(images) ? TRY(find_unwind_functions(session)) : std::optional<UnwindFunctions>();
+  TRY(plan(session, found.fresh, unwind));
+  if (options.dry_run) {
+    report.outcome = ApplyReport::Outcome::would_apply;
+    return report;
+  }
+  fault_point("apply-planned");
+  const SwitchReport done = TRY(load_and_switch(session, found.fresh, unwind, options));
+  report.stop_us = done.stop_us;
+  report.attempts = done.attempts;
+  if (!unwind && has_unwind_information(images))
+    report.reason = "no unwinder is loaded, so the patch's unwind information is not registered";
+  return report;
+}
+
+}  // namespace suture

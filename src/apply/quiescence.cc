@@ -1,0 +1,369 @@
+#include "apply/quiescence.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <unordered_map>
+
+#include "apply/gates.h"
+#include "base/byte_writer.h"
+#include "base/cat.h"
+
+namespace suture {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+// A stack is scanned from its pointer to its end. Coroutine stacks lie in heaps, whose end means nothing: those are
+// scanned this far.
+constexpr uint64_t kForeignStackScan = 256 << 10;
+constexpr uint64_t kMaxStackScan = uint64_t{64} << 20;
+constexpr uint64_t kMaxTotalScan = uint64_t{1} << 30;
+constexpr size_t kMaxScansPerThread = 16;
+// Of the ucontext behind a signal handler's return address.
+constexpr uint64_t kSavedSpOffset = 8 + 40 + 15 * 8;
+
+MemoryReader reader_of(const Process &process) {
+  return [&process](RunAddr at, std::span<uint8_t> out) {
+    ReadPiece piece{at, out};
+    process.read_many({&piece, 1});
+    return piece.read_bytes == out.size();
+  };
+}
+
+// Whole pages, kept while the world stands still.
+class PageCache {
+ public:
+  explicit PageCache(const Process &process) : process_(process) {}
+  bool read(RunAddr at, std::span<uint8_t> out) {
+    while (!out.empty()) {
+      const uint64_t page = at.value & ~(kPage - 1);
+      const size_t into = static_cast<size_t>(at.value - page);
+      const size_t count = std::min<size_t>(kPage - into, out.size());
+      const Bytes *bytes = fetch(page);
+      if (bytes == nullptr) return false;
+      std::memcpy(out.data(), bytes->data() + into, count);
+      out = out.subspan(count);
+      at = at + count;
+    }
+    return true;
+  }
+
+ private:
+  const Bytes *fetch(uint64_t page) {
+    const auto [entry, fresh] = pages_.try_emplace(page);
+    if (fresh) {
+      entry->second.resize(kPage);
+      ReadPiece piece{RunAddr(page), entry->second};
+      process_.read_many({&piece, 1});
+      if (piece.read_bytes != kPage) entry->second.clear();
+    }
+    return entry->second.empty() ? nullptr : &entry->second;
+  }
+  const Process &process_;
+  std::unordered_map<uint64_t, Bytes> pages_;
+};
+
+DwarfRegisters dwarf_registers(const Registers &r) {
+  return {r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
+          r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip};
+}
+
+// The ranges of a query, arranged for one question asked of very many words.
+class RangeSet {
+ public:
+  explicit RangeSet(const QuiescenceQuery &query) : query_(query) {
+    for (const WatchedRange &watched : query.ranges) sorted_.push_back(&watched);
+    std::sort(sorted_.begin(), sorted_.end(),
+              [](const WatchedRange *a, const WatchedRange *b) { return a->range.begin < b->range.begin; });
+    for (const WatchedRange *watched : sorted_) {
+      low_ = std::min(low_, watched->range.begin.value);
+      high_ = std::max(high_, watched->range.end().value);
+    }
+  }
+  bool may_hold(uint64_t word) const { return word - low_ < high_ - low_; }
+  const WatchedRange *find(RunAddr at) const {
+    const auto after = std::upper_bound(sorted_.begin(), sorted_.end(), at,
+                                        [](RunAddr a, const WatchedRange *w) { return a < w->range.begin; });
+    // Ranges may nest (a gate in its region); the nearest begin that still holds the address wins.
+    for (auto it = after; it != sorted_.begin();) {
+      --it;
+      if ((*it)->range.contains(at)) return *it;
+      if (after - it > 8) break;
+    }
+    return nullptr;
+  }
+  // A return address never equals the begin of a range: that is a pointer to the function, or follows a call that does
+  // not return in the code before.
+  const WatchedRange *find_return(RunAddr at) const {
+    const WatchedRange *found = find(at);
+    return found != nullptr && at != found->range.begin ? found : nullptr;
+  }
+  const WatchedRange *find_pc(RunAddr pc) const {
+    const WatchedRange *found = find(pc);
+    if (found == nullptr || !found->begin_is_outside) return found;
+    return pc == found->range.begin || pc == found->also_outside ? nullptr : found;
+  }
+  bool overwritten(RunAddr at) const {
+    return std::any_of(query_.overwritten.begin(), query_.overwritten.end(),
+                       [&](const RunRange &range) { return range.contains(at); });
+  }
+
+ private:
+  const QuiescenceQuery &query_;
+  std::vector<const WatchedRange *> sorted_;
+  uint64_t low_ = UINT64_MAX;
+  uint64_t high_ = 0;
+};
+
+// Executable memory, merged: asked once for every word of every stack.
+class ExecutableRanges {
+ public:
+  explicit ExecutableRanges(const Maps &maps) {
+    for (const Mapping &mapping : maps.all()) {
+      if (!mapping.executable) continue;
+      const uint64_t begin = mapping.range.begin.value;
+      if (!ends_.empty() && ends_.back() == begin)
+        ends_.back() = mapping.range.end().value;
+      else {
+        begins_.push_back(begin);
+        ends_.push_back(mapping.range.end().value);
+      }
+    }
+  }
+  bool contains(uint64_t word) const {
+    if (begins_.empty() || word < begins_.front() || word >= ends_.back()) return false;
+    const auto after = std::upper_bound(begins_.begin(), begins_.end(), word);
+    return word < ends_[static_cast<size_t>(after - begins_.begin()) - 1];
+  }
+
+ private:
+  std::vector<uint64_t> begins_;
+  std::vector<uint64_t> ends_;
+};
+
+// One stretch of one thread's stacks.
+struct Scan {
+  size_t thread = 0;
+  RunRange range;
+};
+
+struct ThreadState {
+  const WatchedRange *hit = nullptr;  // by pc or by a stack word
+  bool pc_inside = false;
+  bool native_stack = true;
+  size_t scans = 0;
+};
+
+class Check {
+ public:
+  Check(const Process &process, const World &world, const QuiescenceQuery &query, const Maps &maps, FrameTables &tables)
+      : process_(process),
+        world_(world),
+        query_(query),
+        maps_(maps),
+        tables_(tables),
+        ranges_(query),
+        executable_(maps),
+        pages_(process),
+        states_(world.threads().size()) {}
+
+  Result<QuiescenceAnswer> run() {
+    std::vector<Scan> scans;
+    for (size_t i = 0; i < states_.size(); ++i) {
+      look_at_pc(i);
+      TRY(plan_scan(i, RunAddr(world_.threads()[i].registers.rsp), scans));
+    }
+    while (!scans.empty()) {
+      std::vector<Scan> more;
+      TRY(scan_all(scans, more));
+      scans = std::move(more);
+    }
+    for (size_t i = 0; i < states_.size(); ++i) judge(i);
+    return std::move(answer_);
+  }
+
+ private:
+  const Registers &registers(size_t i) const { return world_.threads()[i].registers; }
+
+  void look_at_pc(size_t i) {
+    const RunAddr pc(registers(i).rip);
+    if (ranges_.overwritten(pc)) answer_.overwritten_is_clear = false;
+    states_[i].hit = ranges_.find_pc(pc);
+    states_[i].pc_inside = states_[i].hit != nullptr;
+  }
+
+  Status plan_scan(size_t i, RunAddr from, std::vector<Scan> &out) {
+    if (++states_[i].scans > kMaxScansPerThread) return {};
+    const Mapping *mapping = maps_.at(from);
+    // The kernel extends [stack] below what the map said.
+    if (mapping == nullptr)
+      for (const Mapping &candidate : maps_.all())
+        if (candidate.name == "[stack]" && from < candidate.range.begin) mapping = &candidate;
+    if (mapping == nullptr)
+      return Error::failed(cat("the stack of thread ", world_.threads()[i].tid, " is not mapped"));
+    RunAddr end = mapping->range.end();
+    const RunAddr control(registers(i).fs_base);
+    const bool own = mapping->range.contains(control) && control > from;
+    if (own) end = control;
+    if (!own && mapping->name != "[stack]") {
+      states_[i].native_stack = false;
+      end = std::min(end, from + kForeignStackScan);
+    }
+    if (end - from > kMaxStackScan) end = from + kMaxStackScan;
+    const RunAddr begin((from.value + 7) & ~uint64_t{7});
+    if (begin < end) out.push_back({i, {begin, (end - begin) & ~uint64_t{7}}});
+    return {};
+  }
+
+  Status scan_all(const std::vector<Scan> &scans, std::vector<Scan> &more) {
+    uint64_t total = 0;
+    for (const Scan &scan : scans) total += scan.range.size_bytes;
+    if (total > kMaxTotalScan) return Error::refused("the stacks of the process are too large to look through");
+    const std::unique_ptr<uint64_t[]> words(new uint64_t[total / 8]);
+    std::vector<ReadPiece> pieces;
+    uint64_t *at = words.get();
+    for (const Scan &scan : scans) {
+      pieces.push_back(
+          {scan.range.begin, {reinterpret_cast<uint8_t *>(at), static_cast<size_t>(scan.range.size_bytes)}});
+      at += scan.range.size_bytes / 8;
+    }
+    process_.read_many(pieces);
+    for (size_t i = 0; i < scans.size(); ++i) {
+      const ReadPiece &piece = pieces[i];
+      if (piece.read_bytes == 0 && !piece.out.empty())
+        return Error::failed(cat("cannot read the stack of thread ", world_.threads()[scans[i].thread].tid));
+      const uint64_t *first = reinterpret_cast<const uint64_t *>(piece.out.data());
+      scan_words(scans[i], {first, piece.read_bytes / 8}, more);
+    }
+    return {};
+  }
+
+  void scan_words(const Scan &scan, std::span<const uint64_t> words, std::vector<Scan> &more) {
+    for (size_t i = 0; i < words.size(); ++i) {
+      const uint64_t word = words[i];
+      if (ranges_.may_hold(word)) note_word(scan.thread, RunAddr(word));
+      if (is_restorer(word)) follow_signal_frame(scan, scan.range.begin + i * 8, more);
+    }
+  }
+
+  void note_word(size_t thread, RunAddr word) {
+    const WatchedRange *found = ranges_.find_return(word);
+    if (found == nullptr) return;
+    if (ranges_.overwritten(word)) answer_.overwritten_is_clear = false;
+    if (states_[thread].hit == nullptr) states_[thread].hit = found;
+  }
+
+  // Words that point at executable code are few; what they point at is looked at once.
+  bool is_restorer(uint64_t word) {
+    if (!executable_.contains(word)) return false;
+    const auto [entry, fresh] = restorers_.try_emplace(word, false);
+    if (fresh) {
+      constexpr std::array<uint8_t, 9> kLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+      constexpr std::array<uint8_t, 7> kShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+      std::array<uint8_t, 9> code{};
+      entry->second =
+          pages_.read(RunAddr(word), code) && (code == kLong || std::equal(kShort.begin(), kShort.end(), code.begin()));
+    }
+    return entry->second;
+  }
+
+  void follow_signal_frame(const Scan &scan, RunAddr frame, std::vector<Scan> &more) {
+    std::array<uint64_t, 2> saved{};  // rsp, rip
+    if (!pages_.read(frame + kSavedSpOffset, {reinterpret_cast<uint8_t *>(saved.data()), sizeof saved})) return;
+    const RunAddr pc(saved[1]);
+    if (ranges_.overwritten(pc)) answer_.overwritten_is_clear = false;
+    if (const WatchedRange *found = ranges_.find_pc(pc); found != nullptr && states_[scan.thread].hit == nullptr)
+      states_[scan.thread].hit = found;
+    if (scan.range.contains(RunAddr(saved[0])) || maps_.at(RunAddr(saved[0])) == nullptr) return;
+    (void)plan_scan(scan.thread, RunAddr(saved[0]), more);  // a stale frame may name a stack that is gone
+  }
+
+  void judge(size_t i) {
+    const Registers &r = registers(i);
+    const pid_t tid = world_.threads()[i].tid;
+    const WatchedRange *function = who_is_inside(i);
+    if (function != nullptr)
+      answer_.inside.push_back({tid, function->function, static_cast<int64_t>(r.orig_rax) >= 0});
+    else if (at_gate(RunAddr(r.rip)))
+      answer_.at_gates.push_back(tid);
+  }
+
+  const WatchedRange *who_is_inside(size_t i) {
+    const ThreadState &state = states_[i];
+    if (state.hit == nullptr || state.pc_inside) return state.hit;
+    DwarfRegisters start = dwarf_registers(registers(i));
+    leave_gate(start);
+    const MemoryReader stack = [this](RunAddr at, std::span<uint8_t> out) { return pages_.read(at, out); };
+    const Backtrace trace = unwind(tables_, start, stack);
+    const WatchedRange *function = outermost_inside(trace);
+    // With the whole stack walked and nobody found, the word is what an earlier call left there.
+    if (trace.end == Backtrace::End::bottom) return function;
+    return function == nullptr ? state.hit : function;
+  }
+
+  bool at_gate(RunAddr pc) const {
+    return std::any_of(query_.gates.begin(), query_.gates.end(),
+                       [&](const Record *record) { return gate_stack_bytes(*record, pc).has_value(); });
+  }
+
+  // At a gate, the caller's return address is the next thing on the stack.
+  void leave_gate(DwarfRegisters &start) {
+    for (const Record *record : query_.gates) {
+      const std::optional<uint64_t> bytes = gate_stack_bytes(*record, RunAddr(start[kDwarfPc]));
+      if (!bytes) continue;
+      uint64_t back = 0;
+      const RunAddr at(start[kDwarfSp] + *bytes);
+      if (!pages_.read(at, {reinterpret_cast<uint8_t *>(&back), sizeof back})) return;
+      start[kDwarfPc] = back;
+      start[kDwarfSp] = at.value + 8;
+      return;
+    }
+  }
+
+  const WatchedRange *outermost_inside(const Backtrace &trace) const {
+    const WatchedRange *out = nullptr;
+    for (const Frame &frame : trace.frames) {
+      const WatchedRange *found = frame.exact ? ranges_.find_pc(frame.pc) : ranges_.find_return(frame.pc);
+      if (found != nullptr) out = found;
+    }
+    return out;
+  }
+
+  const Process &process_;
+  const World &world_;
+  const QuiescenceQuery &query_;
+  const Maps &maps_;
+  FrameTables &tables_;
+  RangeSet ranges_;
+  ExecutableRanges executable_;
+  PageCache pages_;
+  std::vector<ThreadState> states_;
+  std::unordered_map<uint64_t, bool> restorers_;
+  QuiescenceAnswer answer_;
+};
+
+}  // namespace
+
+QuiescenceChecker::QuiescenceChecker(const Process &process, const std::vector<Module> &modules,
+                                     const std::vector<FoundRecord> &records)
+    : process_(process), tables_(reader_of(process)) {
+  for (const Module &module : modules)
+    if (module.eh_frame_hdr) tables_.add({module.span, *module.eh_frame_hdr, {}});
+  for (const FoundRecord &found : records)
+    if (found.record.eh_frame.size_bytes != 0) tables_.add({found.record.code, {}, found.record.eh_frame});
+}
+
+void QuiescenceChecker::prepare(const QuiescenceQuery &query) {
+  for (const WatchedRange &watched : query.ranges) tables_.prepare(watched.range.begin);
+}
+
+Result<QuiescenceAnswer> QuiescenceChecker::check(const World &world, const QuiescenceQuery &query, Maps &maps) {
+  Check check(process_, world, query, maps, tables_);
+  Result<QuiescenceAnswer> answer = check.run();
+  if (answer) return answer;
+  // Threads born since the map was read have stacks it does not know.
+  maps = TRY(process_.maps());
+  return Check(process_, world, query, maps, tables_).run();
+}
+
+}  // namespace suture

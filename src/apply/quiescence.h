@@ -1,0 +1,59 @@
+// Whether every stopped thread is out of some code: no PC in it, no return address into it. The conservative scan of
+// stack words is the rule; precise unwinding is what tells a live return from a stale word. Signal frames found by the
+// scan lead to the stacks they interrupted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apply/record.h"
+#include "process/modules.h"
+#include "process/world.h"
+#include "unwind/unwinder.h"
+
+namespace suture {
+
+// Code that threads must have left.
+struct WatchedRange {
+  RunRange range;
+  size_t function = 0;  // index into names
+  // A thread about to execute this very address has not begun (or is at a gate), so it is outside.
+  bool begin_is_outside = false;
+  RunAddr also_outside;  // the redirect's site, where it is not the begin
+};
+
+struct QuiescenceQuery {
+  std::vector<WatchedRange> ranges;
+  std::vector<std::string> names;
+  std::vector<RunRange> overwritten;  // bytes behind the first of each redirect: no thread may resume in them
+  std::vector<const Record *> gates;  // records whose gates may hold threads
+};
+
+struct ThreadInside {
+  pid_t tid = 0;
+  size_t function = 0;
+  bool blocked = false;  // in a system call
+  bool held = false;     // at a gate, with an older frame inside
+};
+
+struct QuiescenceAnswer {
+  std::vector<ThreadInside> inside;
+  std::vector<pid_t> at_gates;       // waiting there, and not inside
+  bool overwritten_is_clear = true;  // redirects can be written without disturbing anyone
+};
+
+class QuiescenceChecker {
+ public:
+  QuiescenceChecker(const Process &process, const std::vector<Module> &modules,
+                    const std::vector<FoundRecord> &records);
+  // Reads indexes ahead of a stop.
+  void prepare(const QuiescenceQuery &query);
+  Result<QuiescenceAnswer> check(const World &world, const QuiescenceQuery &query, Maps &maps);
+
+ private:
+  const Process &process_;
+  FrameTables tables_;
+};
+
+}  // namespace suture

@@ -1,0 +1,96 @@
+// revert_hot and read_applied: what is recorded in a process, and taking it back.
+#include <algorithm>
+
+#include "apply/apply.h"
+#include "apply/session.h"
+#include "apply/take_back.h"
+#include "base/cat.h"
+#include "process/preflight.h"
+
+namespace suture {
+namespace {
+
+bool is_reverted(const Result<EntryReport> &entries) {
+  return entries && std::all_of(entries->states.begin(), entries->states.end(),
+                                [](RecordState s) { return s == RecordState::reverted; });
+}
+
+AppliedPatch::State state_of(const Process &process, const Transaction &transaction) {
+  const Result<EntryReport> entries = read_entries(process, transaction);
+  if (is_reverted(entries)) return AppliedPatch::State::reverted;
+  const bool whole = transaction.units.size() == transaction.units.front().unit_count;
+  const bool applied = entries && whole &&
+                       std::all_of(entries->states.begin(), entries->states.end(),
+                                   [](RecordState s) { return s == RecordState::applied; });
+  return applied ? AppliedPatch::State::applied : AppliedPatch::State::interrupted;
+}
+
+AppliedPatch describe(const Record &unit, AppliedPatch::State state) {
+  AppliedPatch out;
+  out.id = unit.patch_id;
+  out.state = state;
+  out.applied_at = unit.applied_at;
+  out.base_path = unit.base_path;
+  out.base_id = unit.base_id;
+  out.base = unit.base;
+  out.memory = unit.code.begin;
+  out.mapped_bytes = unit.code.size_bytes + unit.data.size_bytes;
+  for (const RecordFunction &function : unit.functions)
+    out.functions.push_back({function.name, function.old_entry, function.new_code.begin});
+  return out;
+}
+
+}  // namespace
+
+std::string_view name_of(AppliedPatch::State state) {
+  switch (state) {
+    case AppliedPatch::State::applied:
+      return "applied";
+    case AppliedPatch::State::interrupted:
+      return "interrupted";
+    case AppliedPatch::State::reverted:
+      return "reverted";
+  }
+  return "?";
+}
+
+Result<ApplyReport> revert_hot(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
+  Session session = TRY(Session::open(pid));
+  TRY(check_can_be_patched(session.process));
+  const SwitchOptions switching{options.timeout_ms};
+  TRY(repair(session, switching));
+  session.loader = TRY(find_loader(session.process, session.modules));
+  ApplyReport report;
+  report.pid = pid;
+  report.comm = session.process.comm();
+  report.outcome = ApplyReport::Outcome::reverted;
+  std::vector<Transaction> transactions = session.transactions();
+  bool found = false;
+  for (auto it = transactions.rbegin(); it != transactions.rend(); ++it) {
+    if (it->patch_id() != patch_id || is_reverted(read_entries(session.process, *it))) continue;
+    found = true;
+    if (const std::optional<std::string> later = covered_by(session, *it))
+      return Error::refused(cat("patch ", *later, " was applied over it")).with_next(cat("revert ", *later, " first"));
+    const SwitchReport done = TRY(take_back(session, *it, switching, report.reason));
+    report.stop_us = done.stop_us;
+    report.attempts += done.attempts;
+    for (const Record &unit : it->units)
+      for (const RecordFunction &function : unit.functions) report.functions.push_back(function.name);
+  }
+  if (!found) return Error::refused(cat("patch ", patch_id, " is not in process ", pid, " (", report.comm, ")"));
+  return report;
+}
+
+Result<std::vector<AppliedPatch>> read_applied(pid_t pid) {
+  const Process process = TRY(Process::open(pid));
+  const Maps maps = TRY(process.maps());
+  const std::vector<FoundRecord> records = TRY(find_records(process, maps));
+  std::vector<AppliedPatch> out;
+  for (const Transaction &transaction : group_transactions(records)) {
+    const AppliedPatch::State state = state_of(process, transaction);
+    for (const Record &unit : transaction.units) out.push_back(describe(unit, state));
+  }
+  return out;
+}
+
+}  // namespace suture

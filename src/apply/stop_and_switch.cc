@@ -1,0 +1,291 @@
+#include "apply/stop_and_switch.h"
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <random>
+
+#include "apply/quiescence.h"
+#include "base/cat.h"
+#include "base/fault.h"
+#include "process/preflight.h"
+#include "process/world.h"
+
+namespace suture {
+namespace {
+
+constexpr uint64_t kStopPatienceMs = 200;
+constexpr uint64_t kStopPatiencePerThreadUs = 2000;
+// Callers wait in windows, at the end of each of which the threads are looked at again; windows in a row are limited by
+// a budget, after which the process runs freely for a while.
+constexpr uint64_t kFirstWindowUs = 200;
+constexpr uint64_t kLongestWindowUs = 5000;
+constexpr uint64_t kFirstBudgetUs = 20000;
+constexpr uint64_t kLargestBudgetUs = 200000;
+constexpr uint64_t kHoldMarginUs = 3000;  // for the stop that ends a window
+constexpr uint64_t kFirstBackOffUs = 500;
+constexpr uint64_t kLongestBackOffUs = 100000;
+
+// Time stamp counter ticks, measured against the clock since construction.
+class TickClock {
+ public:
+  TickClock() : start_ns_(now_ns()), start_ticks_(__rdtsc()) {}
+  uint64_t after_us(uint64_t us) const {
+    constexpr uint64_t kMinBaseNs = 200000;
+    uint64_t elapsed = now_ns() - start_ns_;
+    while (elapsed < kMinBaseNs) elapsed = now_ns() - start_ns_;
+    const uint64_t ticks = __rdtsc();
+    const double per_ns = static_cast<double>(ticks - start_ticks_) / static_cast<double>(elapsed);
+    return ticks + static_cast<uint64_t>(per_ns * static_cast<double>(us) * 1000.0);
+  }
+
+ private:
+  uint64_t start_ns_;
+  uint64_t start_ticks_;
+};
+
+bool same_site(const RecordFunction &a, const RecordFunction &b) {
+  return a.site == b.site;
+}
+
+// What must be left before callers may get `version`.
+QuiescenceQuery make_query(const Session &session, const Transaction &transaction, Version version) {
+  QuiescenceQuery query;
+  for (const Record &unit : transaction.units) {
+    query.gates.push_back(&unit);
+    if (version == Version::old_code)
+      query.ranges.push_back({{unit.image, unit.code.end() - unit.image}, query.names.size(), false, {}});
+    for (const RecordFunction &function : unit.functions) {
+      const size_t index = query.names.size();
+      query.names.push_back(function.name);
+      if (version == Version::old_code) {
+        query.ranges.push_back({function.new_code, index, false, {}});
+        continue;
+      }
+      query.overwritten.push_back({function.site + 1, kRedirectBytes - 1});
+      for (const RunRange &part : function.old_parts) {
+        const bool entry = part.begin == function.old_entry && !function.loops_to_entry;
+        query.ranges.push_back({part, index, entry, function.site});
+      }
+      if (function.has_gate()) query.ranges.push_back({function.displaced, index, false, {}});
+      // With callers of the entry led back to it from inside, waiting at its gate proves nothing.
+      if (function.has_gate() && function.loops_to_entry) query.ranges.push_back({function.gate, index, false, {}});
+      // Replaced before: what earlier patches put in its place is old code now.
+      for (const FoundRecord &found : session.records)
+        for (const RecordFunction &earlier : found.record.functions)
+          if (found.record.order < unit.order && same_site(earlier, function))
+            query.ranges.push_back({earlier.new_code, index, false, {}});
+    }
+    if (version == Version::old_code) query.names.push_back(cat("code of ", unit.patch_id));
+  }
+  return query;
+}
+
+// The patch's whole memory, gates and all.
+QuiescenceQuery memory_query(const Transaction &transaction) {
+  QuiescenceQuery query;
+  query.names.push_back("memory of the patch");
+  for (const Record &unit : transaction.units) query.ranges.push_back({unit.code, 0, false, {}});
+  return query;
+}
+
+class Switcher {
+ public:
+  Switcher(Session &session, const Transaction &transaction, Version version, const SwitchOptions &options,
+           std::vector<Process> sharers)
+      : session_(session),
+        transaction_(transaction),
+        version_(version),
+        deadline_(Deadline::in_ms(options.timeout_ms)),
+        query_(make_query(session, transaction, version)),
+        checker_(session.process, session.modules, session.records),
+        world_(session.process, std::move(sharers)),
+        board_(session.process, world_, transaction) {}
+
+  Result<SwitchReport> run() {
+    checker_.prepare(query_);
+    TRY(world_.seize_all());
+    session_.maps = TRY(session_.process.maps());
+    fault_point("switch-seized");
+    for (;;) {
+      ++report_.attempts;
+      Status done = attempt();
+      if (!done) return give_up(std::move(done.error()));
+      if (switched_) return report_;
+      if (deadline_.passed()) return give_up(too_late());
+      if (Status waited = wait_for_next(); !waited) return give_up(std::move(waited.error()));
+    }
+  }
+
+ private:
+  enum class Next { back_off, drain };
+
+  Status attempt() {
+    last_problem_.reset();
+    next_ = Next::back_off;
+    const RealTimePriority priority;
+    const uint64_t patience = kStopPatienceMs * 1000 + kStopPatiencePerThreadUs * world_.thread_count();
+    if (Status stopped = world_.stop(Deadline::in_us(patience)); !stopped) {
+      if (stopped.error().verdict() == Verdict::failed) return stopped;
+      last_problem_ = std::move(stopped.error());
+      return {};
+    }
+    fault_point("switch-stopped");
+    Status done = while_stopped();
+    if (switched_ && done) {
+      done = world_.release();
+      report_.stop_us = world_.last_stop_ns() / 1000;
+      fault_point("switch-released");
+      return done;
+    }
+    // Those that wait at gates need not burn the processor that those inside need to get out.
+    Status resumed = next_ == Next::drain ? world_.resume_except(waiting_) : world_.resume();
+    return done ? std::move(resumed) : std::move(done);
+  }
+
+  Status while_stopped() {
+    if (session_.loader && !loader_is_consistent(session_.process, session_.loader->r_debug)) {
+      last_problem_ = Error::refused("the dynamic loader is changing the list of modules all the time");
+      return {};
+    }
+    const EntryReport entries = TRY(read_entries(session_.process, transaction_));
+    if (entries.any_is(EntryState::foreign))
+      return Error::refused("an entry to be redirected was changed by somebody else meanwhile");
+    const QuiescenceAnswer answer = TRY(checker_.check(world_, query_, session_.maps));
+    fault_point("switch-checked");
+    if (answer.inside.empty() && answer.overwritten_is_clear) return commit(entries);
+    inside_ = answer.inside;
+    return consider_holding(answer, entries);
+  }
+
+  Status commit(const EntryReport &entries) {
+    TRY(board_.switch_to(version_, entries));
+    const EntryReport after = TRY(read_entries(session_.process, transaction_));
+    const EntryState wanted = version_ == Version::new_code ? EntryState::new_code : EntryState::old_code;
+    if (!after.all_are(wanted))
+      return Error::failed("an entry does not read back as written").with_state(TargetState::damaged);
+    if (version_ == Version::old_code)
+      report_.memory_is_unused = TRY(checker_.check(world_, memory_query(transaction_), session_.maps)).inside.empty();
+    switched_ = true;
+    return {};
+  }
+
+  // Threads inside need time to leave, and others must not enter meanwhile.
+  Status consider_holding(const QuiescenceAnswer &answer, const EntryReport &entries) {
+    waiting_ = answer.at_gates;
+    if (!session_.tsc_is_readable || !answer.overwritten_is_clear || inside_.empty()) return {};
+    if (!transaction_.every_function_has_a_gate()) return {};
+    if (spent_us_ >= budget_us_) {
+      spent_us_ = 0;
+      window_us_ = 0;
+      back_off_us_ = budget_us_;
+      budget_us_ = std::min(budget_us_ * 2, kLargestBudgetUs);
+      return {};  // the hold runs out by itself
+    }
+    if (!entries.all_are(EntryState::gate)) {
+      gates_in_ = true;
+      TRY(board_.install_gates(entries.in_effect));
+    }
+    window_us_ = window_us_ == 0 ? kFirstWindowUs : std::min(window_us_ * 2, kLongestWindowUs);
+    spent_us_ += window_us_;
+    TRY(board_.hold(marks(), ticks_.after_us(window_us_ + kHoldMarginUs)));
+    fault_point("switch-holding");
+    next_ = Next::drain;
+    return {};
+  }
+
+  // Only functions seen as the outermost inside are held at: a nested call that were held would never let its caller
+  // out.
+  std::vector<std::vector<bool>> marks() const {
+    std::vector<std::vector<bool>> out;
+    size_t index = 0;
+    for (const Record &unit : transaction_.units) {
+      std::vector<bool> &unit_marks = out.emplace_back();
+      const size_t whole = index + unit.functions.size();
+      const bool unit_seen = version_ == Version::old_code && seen(whole);
+      for (size_t f = 0; f < unit.functions.size(); ++f) unit_marks.push_back(unit_seen || seen(index + f));
+      index = whole + (version_ == Version::old_code ? 1 : 0);
+    }
+    return out;
+  }
+  bool seen(size_t function) const {
+    return std::any_of(inside_.begin(), inside_.end(), [&](const ThreadInside &t) { return t.function == function; });
+  }
+
+  Status wait_for_next() {
+    if (next_ == Next::drain) return world_.wait_running(Deadline::in_us(window_us_));
+    back_off_us_ = back_off_us_ == 0 ? kFirstBackOffUs : std::min(back_off_us_ * 2, kLongestBackOffUs);
+    std::uniform_int_distribution<uint64_t> around(back_off_us_ / 2, back_off_us_ * 3 / 2);
+    const Deadline until{std::min(Deadline::in_us(around(random_)).at_ns, deadline_.at_ns)};
+    return world_.wait_running(until);
+  }
+
+  Error too_late() const {
+    if (inside_.empty() && last_problem_) return *last_problem_;
+    if (inside_.empty()) return Error::refused("a thread always executes the bytes that are to be replaced");
+    const ThreadInside &first = inside_.front();
+    const Result<std::string> comm = session_.process.task_text(first.tid, "comm");
+    const std::string more = inside_.size() > 1 ? cat(" (and ", inside_.size() - 1, " other threads)") : std::string();
+    return Error::refused(cat("thread ", first.tid, comm ? cat(" (", comm->substr(0, comm->find('\n')), ")") : "", more,
+                              " does not leave ", query_.names[first.function],
+                              first.blocked ? ", where it waits in a system call" : ""))
+        .with_next("try again later or with a longer --timeout");
+  }
+
+  // Takes gates out again; the process is then as before.
+  Error give_up(Error why) {
+    if (!gates_in_) return why;
+    constexpr uint64_t kPatienceMs = 1000;
+    Status done = world_.stop(Deadline::in_ms(kPatienceMs));
+    if (done) {
+      const Result<EntryReport> entries = read_entries(session_.process, transaction_);
+      const Version before = version_ == Version::new_code ? Version::old_code : Version::new_code;
+      done = entries ? board_.switch_to(before, *entries) : Status(entries.error());
+      (void)world_.release();
+    }
+    // Gates that stay in lead to what was there before: slower by a jump, otherwise the same; the next run removes
+    // them.
+    return std::move(why).with_state(TargetState::restored);
+  }
+
+  Session &session_;
+  const Transaction &transaction_;
+  Version version_;
+  Deadline deadline_;
+  QuiescenceQuery query_;
+  QuiescenceChecker checker_;
+  World world_;
+  Switchboard board_;
+  TickClock ticks_;
+  SwitchReport report_;
+  std::vector<ThreadInside> inside_;
+  std::optional<Error> last_problem_;
+  Next next_ = Next::back_off;
+  std::vector<pid_t> waiting_;
+  uint64_t window_us_ = 0;
+  uint64_t spent_us_ = 0;
+  uint64_t budget_us_ = kFirstBudgetUs;
+  uint64_t back_off_us_ = 0;
+  bool gates_in_ = false;
+  bool switched_ = false;
+  std::minstd_rand random_{static_cast<uint32_t>(now_ns())};
+};
+
+}  // namespace
+
+Result<SwitchReport> stop_and_switch(Session &session, const Transaction &transaction, Version version,
+                                     const SwitchOptions &options) {
+  if (transaction.function_count() > 1 && !transaction.every_function_has_a_gate()) {
+    for (const Record &unit : transaction.units)
+      for (const RecordFunction &function : unit.functions)
+        if (!function.has_gate())
+          return Error::refused(
+              cat(function.name,
+                  ": its first instructions cannot be moved, so it cannot be switched together with others"));
+  }
+  std::vector<Process> sharers = TRY(find_memory_sharers(session.process));
+  const ChildSignalBlock signals;
+  return Switcher(session, transaction, version, options, std::move(sharers)).run();
+}
+
+}  // namespace suture

@@ -1,0 +1,65 @@
+// The writes that switch a process between old and new, each order chosen so that a tool killed between any two of them
+// leaves all of the old or all of the new in effect. With one redirect the single write of its jump decides; with
+// several, all entries lead to gates first and the one aligned store of the gate word decides.
+#pragma once
+
+#include <vector>
+
+#include "apply/record.h"
+#include "process/world.h"
+
+namespace suture {
+
+enum class Version { old_code, new_code };
+
+struct Transaction {
+  std::vector<Record> units;  // ascending by unit
+  RunAddr gate;
+  size_t function_count() const;
+  // Redirects that are switched through gates need one each.
+  bool every_function_has_a_gate() const;
+  const std::string &patch_id() const { return units.front().patch_id; }
+};
+
+// Groups of records with one transaction id, in the order they were applied. Incomplete groups (a run died while
+// mapping) are included: nothing leads to them.
+std::vector<Transaction> group_transactions(const std::vector<FoundRecord> &records);
+
+enum class EntryState { old_code, gate, new_code, foreign };
+
+struct EntryReport {
+  std::vector<std::vector<EntryState>> entries;  // by unit, by function
+  uint64_t gate = kGateOld;
+  std::vector<RecordState> states;  // by unit
+  Version in_effect = Version::old_code;
+  bool all_are(EntryState state) const;
+  bool any_is(EntryState state) const;
+};
+Result<EntryReport> read_entries(const Process &process, const Transaction &transaction);
+
+// Writes while the world is stopped.
+class Switchboard {
+ public:
+  Switchboard(const Process &process, World &world, const Transaction &transaction)
+      : process_(process), world_(world), transaction_(transaction) {}
+
+  // Leads every entry that has a gate through it, which changes nothing for callers: the gate word names what is in
+  // effect.
+  Status install_gates(Version in_effect);
+  // Callers of the marked functions (by unit, by function) wait at their gates until `until` of the time stamp counter.
+  Status hold(const std::vector<std::vector<bool>> &marked, uint64_t until);
+  // All or nothing. `entries` is how things are.
+  Status switch_to(Version version, const EntryReport &entries);
+  Status set_state(RecordState state);
+
+ private:
+  Status write(RunAddr at, ByteView bytes);
+  Status write_word(RunAddr at, uint64_t value);
+  Status write_entries(EntryState to);
+
+  const Process &process_;
+  World &world_;
+  const Transaction &transaction_;
+};
+
+}  // namespace suture

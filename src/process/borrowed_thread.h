@@ -1,0 +1,68 @@
+// One thread of the target, borrowed to run a system call or a function for us. A signal frame on its own stack stands
+// ready from before the first change, so it finds its way back by itself if the tool is killed at any point; given back
+// in order, it gets its exact registers and restarts the system call it was in.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "process/modules.h"
+#include "process/process.h"
+#include "process/signal_frame.h"
+#include "process/tracee.h"
+
+namespace suture {
+
+// Code of the target that borrowing goes through.
+struct Gadgets {
+  RunAddr syscall_ret;  // syscall; ret
+  RunAddr sigreturn;    // mov $15, %eax; syscall
+};
+Result<Gadgets> find_gadgets(const Process &process, const Maps &maps);
+
+enum class BorrowFor {
+  syscalls,
+  function_call,  // additionally: not in the middle of the C library's, the loader's or libgcc's own work
+};
+
+class BorrowedThread {
+ public:
+  // Stops the best suited thread. Refused, naming the reasons, when none is.
+  static Result<BorrowedThread> borrow(const Process &process, const Maps &maps, const std::vector<Module> &modules,
+                                       const Gadgets &gadgets, BorrowFor purpose, Deadline deadline);
+  BorrowedThread(BorrowedThread &&) = default;
+  BorrowedThread &operator=(BorrowedThread &&) = delete;
+  ~BorrowedThread();
+
+  // The call's result; a negative errno when it failed.
+  Result<int64_t> syscall(uint64_t number, const std::array<uint64_t, 6> &arguments);
+  // Calls a function of the target with two arguments and lets it finish.
+  Status call(RunAddr function, uint64_t first, uint64_t second);
+  // Puts a text (at most kScratchBytes - 1) where calls can point at it.
+  Result<RunAddr> put_text(std::string_view text);
+  // For systems that do not let the memory descriptor write.
+  Status poke(RunAddr at, ByteView bytes) { return tracee_.poke(at, bytes); }
+  pid_t tid() const { return tracee_.tid(); }
+
+  Status give_back() &&;
+
+ private:
+  BorrowedThread(const Process &process, const Gadgets &gadgets, Tracee tracee, Deadline deadline)
+      : process_(&process), gadgets_(gadgets), tracee_(std::move(tracee)), deadline_(deadline) {}
+  Status prepare();
+  Status enter(const Registers &registers);
+  Status write_frame();
+
+  const Process *process_;
+  Gadgets gadgets_;
+  Tracee tracee_;
+  Deadline deadline_;
+  Registers exact_{};
+  uint64_t mask_ = 0;
+  Bytes extended_;
+  SignalFrame frame_;
+  bool entered_ = false;  // registers or signal mask differ from the thread's own
+  bool vectors_touched_ = false;
+};
+
+}  // namespace suture

@@ -1,0 +1,114 @@
+#include "process/signal_frame.h"
+
+#include <cpuid.h>
+
+#include <algorithm>
+
+#include "base/byte_writer.h"
+#include "process/interrupted_call.h"
+
+namespace suture {
+namespace {
+
+// From the kernel's uapi asm/sigcontext.h and asm/ucontext.h.
+constexpr uint64_t kFlagXstate = 1;           // UC_FP_XSTATE
+constexpr uint64_t kFlagSegmentSs = 2;        // UC_SIGCONTEXT_SS
+constexpr uint64_t kFlagStrictRestoreSs = 4;  // UC_STRICT_RESTORE_SS
+constexpr uint32_t kMagic1 = 0x46505853;
+constexpr uint32_t kMagic2 = 0x46505845;
+constexpr size_t kLegacyBytes = 512;
+constexpr size_t kLegacyAndHeaderBytes = 576;
+constexpr size_t kSoftwareFieldOffset = 464;
+constexpr uint64_t kTileData = uint64_t{1} << 18;  // enlarges the state of only those tasks that asked for it
+constexpr uint64_t kRedZone = 128;
+constexpr uint64_t kUcontextBytes = 8 + 8 + 24 + 256 + 8;
+constexpr uint32_t kInvalidAltStackMode = 3;
+constexpr uint64_t kSyscallInsnBytes = 2;
+
+// Bytes of the standard-format image for a set of features.
+size_t image_bytes(uint64_t features) {
+  size_t out = kLegacyAndHeaderBytes;
+  for (unsigned feature = 2; feature < 63; ++feature) {
+    if (!(features >> feature & 1)) continue;
+    unsigned size = 0;
+    unsigned offset = 0;
+    unsigned flags = 0;
+    unsigned unused = 0;
+    __cpuid_count(0xd, feature, size, offset, flags, unused);
+    if ((flags & 1) == 0) out = std::max<size_t>(out, size_t{offset} + size);  // bit 0: supervisor state, not here
+  }
+  return out;
+}
+
+// The image as a signal frame holds it: cut to the size the kernel expects of the task, marked with its magic words.
+Bytes frame_image(ByteView extended) {
+  Bytes out(extended.begin(), extended.end());
+  if (out.size() < kLegacyAndHeaderBytes) {
+    out.resize(kLegacyBytes);
+    return out;
+  }
+  const uint64_t enabled = load<uint64_t>(extended, kSoftwareFieldOffset);  // ptrace puts XCR0 there
+  const uint64_t present = load<uint64_t>(extended, kLegacyBytes);
+  const uint64_t features = (enabled & ~kTileData) | (present & kTileData);
+  const size_t size = std::min(image_bytes(features), extended.size());
+  out.resize(size);
+  std::fill(out.begin() + kSoftwareFieldOffset, out.begin() + kLegacyBytes, uint8_t{0});
+  store<uint32_t>(out, kSoftwareFieldOffset, kMagic1);
+  store<uint32_t>(out, kSoftwareFieldOffset + 4, static_cast<uint32_t>(size + 4));
+  store<uint64_t>(out, kSoftwareFieldOffset + 8, features);
+  store<uint32_t>(out, kSoftwareFieldOffset + 16, static_cast<uint32_t>(size));
+  out.resize(size + 4);
+  store<uint32_t>(out, size, kMagic2);
+  return out;
+}
+
+void write_registers(const Registers &r, uint64_t image_at, ByteWriter &out) {
+  const bool restart = restarts_call(r);
+  const uint64_t rax = restart ? r.orig_rax : r.rax;
+  const uint64_t rip = restart ? r.rip - kSyscallInsnBytes : r.rip;
+  for (const unsigned long long value :
+       {r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx})
+    out.u64(value);
+  out.u64(rax);
+  out.u64(r.rcx);
+  out.u64(r.rsp);
+  out.u64(rip);
+  out.u64(r.eflags);
+  out.u16(static_cast<uint16_t>(r.cs));
+  out.u16(0);  // gs and fs selectors: the kernel leaves them alone
+  out.u16(0);
+  out.u16(static_cast<uint16_t>(r.ss));
+  out.zeros(4 * 8);  // err, trapno, oldmask, cr2: not restored
+  out.u64(image_at);
+  out.zeros(8 * 8);
+}
+
+}  // namespace
+
+SignalFrame build_signal_frame(const Registers &registers, uint64_t signal_mask, ByteView extended, RunAddr sigreturn) {
+  const Bytes image = frame_image(extended);
+  SignalFrame out;
+  out.scratch = RunAddr((registers.rsp - kRedZone - kScratchBytes) & ~uint64_t{63});
+  const uint64_t image_at = (out.scratch.value - image.size()) & ~uint64_t{63};
+  // At the first instruction of rt_sigreturn's stub the return address is popped: the kernel looks for it 8 below rsp.
+  out.at = RunAddr(((image_at - kUcontextBytes - 8 - 8) & ~uint64_t{15}) + 8 - 16);
+  out.low_limit = out.at.value - kCalleeStackBytes;
+
+  ByteWriter writer;
+  writer.u64(sigreturn.value);
+  writer.u64((image.size() > kLegacyBytes ? kFlagXstate : 0) | kFlagSegmentSs | kFlagStrictRestoreSs);
+  writer.u64(0);  // uc_link
+  // rt_sigreturn also sets the alternate stack; a mode that does not exist is rejected and ignored, which keeps it.
+  writer.u64(0);
+  writer.u32(kInvalidAltStackMode);
+  writer.u32(0);
+  writer.u64(0);
+  write_registers(registers, image_at, writer);
+  writer.u64(signal_mask);
+  writer.zeros(image_at - out.at.value - writer.size());
+  writer.append(image);
+  out.bytes = std::move(writer).take();
+  return out;
+}
+
+}  // namespace suture

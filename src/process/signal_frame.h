@@ -1,0 +1,27 @@
+// A complete x86-64 rt_sigframe that, returned into, puts a thread back exactly where it was: all registers, signal
+// mask and vector state. Built on the stack of a thread before it is borrowed, it lets the thread restore itself when
+// the tool dies at any instruction. Pure: bytes out.
+#pragma once
+
+#include "base/bytes.h"
+#include "model/address.h"
+#include "process/tracee.h"
+
+namespace suture {
+
+struct SignalFrame {
+  RunAddr at;       // of the return address, which leads to `mov $15, %eax; syscall`; 8 modulo 16, as at function entry
+  RunAddr scratch;  // kScratchBytes of room for texts that calls point at
+  Bytes bytes;      // to be written at `at`
+  uint64_t low_limit;  // lowest address that code called with this frame is expected to use
+};
+
+inline constexpr uint64_t kScratchBytes = 256;
+// What a called function may use below the frame.
+inline constexpr uint64_t kCalleeStackBytes = 16 << 10;
+
+// `registers` as the thread stopped. When it was inside a system call that is to be restarted, the frame resumes at the
+// system call instruction itself. `extended` is the NT_X86_XSTATE image.
+SignalFrame build_signal_frame(const Registers &registers, uint64_t signal_mask, ByteView extended, RunAddr sigreturn);
+
+}  // namespace suture

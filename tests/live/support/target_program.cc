@@ -1,0 +1,186 @@
+#include "support/target_program.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+
+#include "base/byte_writer.h"
+#include "base/file.h"
+#include "elf/read_image.h"
+
+extern char **environ;
+
+namespace suture {
+
+std::string TargetProgram::path_of(const std::string &name) {
+  return std::string(SUTURE_LIVE_TARGETS) + "/" + name;
+}
+
+TargetProgram::TargetProgram(const std::string &name, const std::vector<std::string> &arguments) {
+  int in[2];
+  int out[2];
+  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) std::abort();
+  to_ = Fd(in[1]);
+  from_ = Fd(out[0]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+  posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+  const std::string path = path_of(name);
+  std::vector<char *> argv = {const_cast<char *>(path.c_str())};
+  for (const std::string &argument : arguments) argv.push_back(const_cast<char *>(argument.c_str()));
+  argv.push_back(nullptr);
+  if (::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ) != 0) pid_ = 0;
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(in[0]);
+  ::close(out[1]);
+  EXPECT_EQ(read_line(), "ready") << path;
+}
+
+TargetProgram::~TargetProgram() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+std::string TargetProgram::read_line() {
+  for (;;) {
+    const size_t end = buffer_.find('\n');
+    if (end != std::string::npos) {
+      const std::string line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      return line;
+    }
+    pollfd wait{from_.get(), POLLIN, 0};
+    constexpr int kPatienceMs = 20000;
+    if (::poll(&wait, 1, kPatienceMs) <= 0) return {};
+    char bytes[4096];
+    const ssize_t got = ::read(from_.get(), bytes, sizeof bytes);
+    if (got <= 0) return {};
+    buffer_.append(bytes, static_cast<size_t>(got));
+  }
+}
+
+std::map<std::string, long> TargetProgram::ask(const std::string &line) {
+  std::map<std::string, long> out;
+  const std::string text = line + "\n";
+  if (::write(to_.get(), text.data(), text.size()) < 0) return out;
+  std::istringstream words(read_line());
+  for (std::string word; words >> word;) {
+    const size_t equals = word.find('=');
+    if (equals != std::string::npos) out[word.substr(0, equals)] = std::atol(word.c_str() + equals + 1);
+  }
+  return out;
+}
+
+bool TargetProgram::makes_progress() {
+  const long before = ask("report")["calls"];
+  constexpr int kTries = 2000;
+  for (int i = 0; i < kTries; ++i) {
+    if (ask("report")["calls"] > before) return true;
+    ::usleep(1000);
+  }
+  return false;
+}
+
+bool TargetProgram::alive() const {
+  int status = 0;
+  return ::waitpid(pid_, &status, WNOHANG | WNOWAIT) == 0;
+}
+
+std::string TargetProgram::maps() const {
+  const Result<std::string> text = read_text("/proc/" + std::to_string(pid_) + "/maps");
+  return text ? *text : std::string();
+}
+
+namespace {
+
+Bytes return_value(int value) {
+  Bytes code = {0xb8, 0, 0, 0, 0, 0xc3};  // mov eax, value; ret
+  store<int32_t>(code, 1, value);
+  return code;
+}
+
+const ImageSymbol *find_symbol(const Image &image, const std::string &name) {
+  for (const ImageSymbol &symbol : image.symbols)
+    if (symbol.name == name && symbol.defined) return &symbol;
+  return nullptr;
+}
+
+// One CIE and one FDE a function: CFA is rsp + 8 throughout.
+Bytes frame_information(uint64_t at, const std::vector<std::pair<uint64_t, uint64_t>> &functions) {
+  ByteWriter out;
+  const Bytes cie = {0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1, 0, 0};
+  out.u32(static_cast<uint32_t>(cie.size()));
+  out.append(cie);
+  for (const auto &[begin, size] : functions) {
+    out.u32(16);
+    out.u32(static_cast<uint32_t>(out.size()));  // back to the CIE at 0
+    out.u32(static_cast<uint32_t>(begin - (at + out.size())));
+    out.u32(static_cast<uint32_t>(size));
+    out.u32(0);
+  }
+  out.u32(0);
+  return std::move(out).take();
+}
+
+}  // namespace
+
+HotImage make_hot_image(const std::string &target, const std::string &patch_id,
+                        const std::vector<Replacement> &replacements) {
+  const Result<Image> image = read_elf_image_file(TargetProgram::path_of(target));
+  EXPECT_TRUE(image.has_value()) << (image ? "" : image.error().text());
+  HotImage out;
+  out.patch_id = patch_id;
+  out.arch = ArchId::x86_64;
+  out.base_id = image->id;
+  out.base_digest = image->digest;
+  out.base_path = image->path;
+  out.base_span = image->span();
+  out.base_fixed = image->fixed;
+  HotSegment text;
+  text.executable = true;
+  text.bytes.resize(kHotHeaderBytes);
+  std::vector<std::pair<uint64_t, uint64_t>> functions;
+  for (const Replacement &replacement : replacements) {
+    const ImageSymbol *symbol = find_symbol(*image, replacement.symbol);
+    EXPECT_NE(symbol, nullptr) << replacement.symbol;
+    if (symbol == nullptr) continue;
+    text.bytes.resize((text.bytes.size() + 15) / 16 * 16, 0xcc);
+    const Bytes code = replacement.code.empty() ? return_value(replacement.value) : replacement.code;
+    Redirect redirect;
+    redirect.name = replacement.symbol;
+    redirect.old_entry = symbol->address;
+    redirect.site = symbol->address;
+    redirect.room_bytes = static_cast<uint32_t>((symbol->size_bytes + 15) / 16 * 16);
+    redirect.old_parts = {{symbol->address, symbol->size_bytes}};
+    redirect.target = PatchOffset(text.bytes.size());
+    redirect.new_size_bytes = code.size();
+    functions.push_back({text.bytes.size(), code.size()});
+    text.bytes.insert(text.bytes.end(), code.begin(), code.end());
+    Validation validation;
+    validation.range = {symbol->address, symbol->size_bytes};
+    const ByteView expected = image->at(symbol->address, symbol->size_bytes);
+    validation.expected.assign(expected.begin(), expected.end());
+    out.validations.push_back(std::move(validation));
+    out.redirects.push_back(std::move(redirect));
+  }
+  text.bytes.resize((text.bytes.size() + 15) / 16 * 16, 0xcc);
+  out.eh_frame = PatchOffset(text.bytes.size());
+  const Bytes frames = frame_information(out.eh_frame.value, functions);
+  out.eh_frame_bytes = frames.size();
+  text.bytes.insert(text.bytes.end(), frames.begin(), frames.end());
+  text.memory_bytes = text.bytes.size();
+  out.segments.push_back(std::move(text));
+  return out;
+}
+
+}  // namespace suture
