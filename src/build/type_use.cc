@@ -124,9 +124,19 @@ TypeUse TypeUses::pointer(Dwarf_Die type, unsigned depth) {
   const std::optional<Dwarf_Die> target = stripped(direct);
   const int tag = tag_of(type);
   std::string text;
-  if (target && tag_of(*target) == DW_TAG_subroutine_type) text = "pointer to function";
+  if (target && tag_of(*target) == DW_TAG_subroutine_type) text = prototype(*target, depth + 1);
   else text = cat(target ? use(direct, depth).text : "void", tag == DW_TAG_pointer_type ? " *" : tag == DW_TAG_reference_type ? " &" : " &&");
   return {kPointerBytes, cat("p", kPointerBytes), pointee(target, depth), text};
+}
+
+std::string TypeUses::prototype(Dwarf_Die function, unsigned depth) {
+  std::string parameters;
+  for (auto child = first_child(function); child; child = sibling(*child)) {
+    const std::string_view comma = parameters.empty() ? "" : ", ";
+    if (tag_of(*child) == DW_TAG_unspecified_parameters) parameters += cat(comma, "...");
+    if (tag_of(*child) == DW_TAG_formal_parameter) parameters += cat(comma, use(reference_type(*child), depth).text);
+  }
+  return cat(use(reference_type(function), depth).text, " (*)(", parameters, ")");
 }
 
 std::string TypeUses::pointee(std::optional<Dwarf_Die> target, unsigned depth) {

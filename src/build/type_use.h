@@ -36,6 +36,7 @@ class TypeUses {
   TypeUse make(Dwarf_Die type, unsigned depth);
   TypeUse array(Dwarf_Die type, unsigned depth);
   TypeUse pointer(Dwarf_Die type, unsigned depth);
+  std::string prototype(Dwarf_Die function, unsigned depth);
   std::string pointee(std::optional<Dwarf_Die> target, unsigned depth);
   bool add_classes(std::optional<Dwarf_Die> type, uint64_t at, std::string &classes, unsigned depth);
   bool add_member_classes(Dwarf_Die aggregate, uint64_t at, std::string &classes, unsigned depth);
