@@ -24,8 +24,8 @@ _suture() {
         apply) options+=" --pid --disk --timeout --allow-unsigned --dry-run --trust-dir --state-dir --json" ;;
         revert) options+=" --pid --disk --timeout --state-dir --json" ;;
         status) options+=" --pid --state-dir --json" ;;
-        install) options+=" --timeout --allow-unsigned --downgrade --trust-dir --state-dir --json" ;;
-        uninstall) options+=" --timeout --state-dir --json" ;;
+        install) options+=" --timeout --allow-unsigned --downgrade --dry-run --trust-dir --state-dir --json" ;;
+        uninstall) options+=" --timeout --dry-run --state-dir --json" ;;
         inspect) options+=" --public-key --trust-dir --json" ;;
         verify) options+=" --public-key --trust-dir --export --json" ;;
         sign) options+=" --key --output --comment --password-file --no-detached --json" ;;

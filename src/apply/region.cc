@@ -30,7 +30,8 @@ Result<Extent> measure(const HotImage &hot) {
     if (!segment.writable && out.data_bytes != 0) return Error::corrupt("code behind writable data");
     if (!segment.writable) out.code_bytes = std::max(out.code_bytes, round_to_pages(end));
     if (!segment.writable) continue;
-    if (segment.address.value < out.code_bytes || segment.address.value % kPageBytes != 0)
+    // Data begins on a page of its own, at the place in it that follows the code in the file.
+    if (segment.address.value < out.code_bytes)
       return Error::corrupt("writable data shares a page with code");
     out.data_bytes = std::max(out.data_bytes, end - out.code_bytes);
   }

@@ -177,11 +177,47 @@ class Build {
       seconds = run_command(phase);
     }
     result_.post_seconds = TRY(std::move(seconds));
+    result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
+    if (TRY(build_passed_over_changes(phase))) {
+      phase = TRY(next_post_phase());
+      result_.post_seconds += TRY(rebuild_whole_tree(phase));
+    }
     const Records records = TRY(read_records(work_ / "records" / phase));
     for (const CompileRecord &compile : records.compiles)
       ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
-    result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
     return {};
+  }
+
+  // A build that guards its steps by stamp files (debian/rules often does) does nothing the second time, whatever changed.
+  // Names are compared without their folders: some builds compile copies of the sources.
+  Result<bool> build_passed_over_changes(const std::string &phase) const {
+    const auto source_names = [&](const Records &records) {
+      std::set<std::string> names;
+      for (const CompileRecord &compile : records.compiles)
+        for (const std::string &source : compile.sources) names.insert(fs::path(source).filename().string());
+      return names;
+    };
+    const std::set<std::string> before = source_names(TRY(read_records(work_ / "records/pre")));
+    const std::set<std::string> now = source_names(TRY(read_records(work_ / "records" / phase)));
+    for (const TreeChange &change : result_.source_changes) {
+      if (change.path.starts_with("debian/") || change.path.starts_with(".pc/")) continue;
+      const std::string name = fs::path(change.path).filename().string();
+      if (before.contains(name) && !now.contains(name)) return true;
+      const Result<std::string> text = read_text(request_.post_dir / change.path);
+      if (now.empty() && text && is_anchorable(change.path, *text)) return true;
+    }
+    return false;
+  }
+
+  // From a fresh copy: what the fix does not touch comes from the cache of compilations.
+  Result<double> rebuild_whole_tree(const std::string &phase) {
+    say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
+    std::error_code error;
+    fs::remove_all(tree_, error);
+    if (error) return Error::failed(cat("cannot remove ", tree_.string(), ": ", error.message()));
+    TRY(copy_tree(request_.pre_dir, tree_));
+    TRY(bring_tree_to_post());
+    return run_command(phase);
   }
 
   // Files that an earlier post tree changed and this one does not go back to pre.

@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kShimName = "suture-cc";
+
 std::set<std::string> tool_names(const std::string &search_path) {
   std::set<std::string> names;
   for (size_t at = 0; at <= search_path.size();) {
@@ -23,6 +25,7 @@ std::set<std::string> tool_names(const std::string &search_path) {
     std::error_code error;
     for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
       std::string name = entry.path().filename().string();
+      if (name == kShimName) continue;  // this program itself, when its folder is in PATH
       if ((is_compiler_name(name) || is_linker_name(name)) && ::access(entry.path().c_str(), X_OK) == 0)
         names.insert(std::move(name));
     }
@@ -41,7 +44,7 @@ Status make_shim_folder(const fs::path &folder, const fs::path &program, const s
   std::error_code error;
   fs::remove_all(folder, error);
   fs::create_directories(folder, error);
-  const fs::path copy = folder / "suture-cc";
+  const fs::path copy = folder / kShimName;
   fs::copy_file(program, copy, fs::copy_options::overwrite_existing, error);
   if (error) return Error::failed(cat("cannot copy ", program.string(), " to ", copy.string(), ": ", error.message()));
   const std::set<std::string> names = tool_names(search_path);

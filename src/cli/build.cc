@@ -7,10 +7,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
-#if __has_include("build/patch_tree.h")
 #include "build/patch_tree.h"
-#define HAVE_PT 1
-#endif
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/table.h"
@@ -148,11 +145,9 @@ Result<int> run(const Options &options, const Context &context) {
     request.build.pre_dir = options.pre;
     request.build.post_dir = options.post;
   } else {
-#ifdef HAVE_PT
-    const PatchedTrees made = TRY(make_patched_trees(options.source, {options.patches.begin(), options.patches.end()}, temporary.path()));
-    request.build.pre_dir = made.pre;
-    request.build.post_dir = made.post;
-#endif
+    request.build.pre_dir = options.source;
+    request.build.post_dir = temporary.path() / "post";
+    TRY(make_patched_tree(options.source, {options.patches.begin(), options.patches.end()}, request.build.post_dir));
   }
   Progress progress;
   request.build.progress = [&](const std::string &text) { progress.show(text); };

@@ -19,6 +19,11 @@ using AddCommand = void (*)(CLI::App &, Context &);
 // In the order in which `suture --help` lists them.
 constexpr AddCommand kCommands[] = {
     add_build,
+    add_apply,
+    add_revert,
+    add_status,
+    add_install,
+    add_uninstall,
     add_inspect,
     add_verify,
     add_sign,

@@ -10,6 +10,12 @@
 namespace suture::cli {
 
 void add_build(CLI::App &app, Context &context);
+// Processes and files.
+void add_apply(CLI::App &app, Context &context);
+void add_revert(CLI::App &app, Context &context);
+void add_status(CLI::App &app, Context &context);
+void add_install(CLI::App &app, Context &context);
+void add_uninstall(CLI::App &app, Context &context);
 // Packages.
 void add_sign(CLI::App &app, Context &context);
 void add_verify(CLI::App &app, Context &context);

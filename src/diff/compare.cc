@@ -19,6 +19,25 @@ std::string_view name_of(Change change) {
   return "?";
 }
 
+namespace {
+
+// A COMDAT section that is new in its object may have been in another object of the pre program all along: a fix that
+// uses a template or an inline variable in one more file moves the copy that the linker keeps.
+std::optional<Place> global_pre_place(const Program &pre, const Program &post, const Place &place) {
+  const ObjectGraph &graph = post.object(place.object);
+  if (!graph.sections[place.section].in_group) return std::nullopt;
+  for (const uint32_t s : post.symbols_in(place.object, place.section)) {
+    if (graph.symbols[s].local()) continue;
+    const auto definition = pre.definition(graph.symbols[s].name);
+    if (!definition) continue;
+    const ObjectSymbol &symbol = pre.object(definition->object).symbols[definition->symbol];
+    if (symbol.in_section() && symbol.value == graph.symbols[s].value) return pre.section_place(definition->object, symbol.section);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Place> Comparison::pre_place(const Program &pre, const Program &post, const Twins &twins, const Place &place) {
   Place out = place;
   if (place.kind == Place::Kind::named) {
@@ -28,8 +47,9 @@ std::optional<Place> Comparison::pre_place(const Program &pre, const Program &po
     out.name = *index;
     return out;
   }
+  if (place.kind == Place::Kind::item) return std::nullopt;
   const auto section = twins.pre_of(place.object, place.section);
-  if (!section || place.kind == Place::Kind::item) return std::nullopt;
+  if (!section) return global_pre_place(pre, post, place);
   // The pre side's winner of a COMDAT section may be in another object.
   return pre.section_place(place.object, *section);
 }
@@ -56,6 +76,8 @@ class Comparer {
       if (!judged(b.sections[s])) continue;
       const auto twin = twins_.pre_of(o, s);
       if (!twin) {
+        // Existing data is the running program's, whichever object's copy the linker keeps.
+        if (is_variable(b.sections[s].kind) && global_pre_place(pre_.program(), post_.program(), {Place::Kind::section, o, s, 0, 0})) continue;
         record(Change::added, o, s, describe(post_, o, s), twins_.ambiguous(o, s) ? "its twin is ambiguous" : "not in the pre object");
         continue;
       }
@@ -65,6 +87,10 @@ class Comparer {
     for (uint32_t s = 1; s < a.sections.size(); ++s)
       if (judged(a.sections[s]) && !twins_.post_of(o, s))
         out_.differences_.push_back({Change::removed, o, s, describe(pre_, o, s), "not in the post object"});
+  }
+
+  static bool is_variable(Kind kind) {
+    return kind == Kind::data || kind == Kind::bss || kind == Kind::tls_data || kind == Kind::tls_bss;
   }
 
   static std::string describe(CodeCache &side, uint32_t o, uint32_t s) {

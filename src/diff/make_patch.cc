@@ -56,6 +56,18 @@ std::vector<Hazard> find_data_hazards(const DiffInput &input) {
     const std::string kind = hazard_kind(difference, post.object(difference.object).sections[difference.section].kind, detail);
     if (!kind.empty()) hazards.push_back({kind, difference.name, detail});
   }
+  // A start-up table may stay as it is while a function that it names changes.
+  for (uint32_t o = 0; o < post.object_count(); ++o) {
+    const ObjectGraph &graph = post.object(o);
+    for (uint32_t s = 1; s < graph.sections.size(); ++s) {
+      if (graph.sections[s].kind != Kind::init || input.comparison->of(o, s) != Change::same) continue;
+      for (uint32_t e = 0; e < graph.sections[s].edges.size(); ++e) {
+        const Place place = input.post->reference(o, s, e).place;
+        if (place.kind == Place::Kind::section && input.comparison->of(place.object, place.section) == Change::changed)
+          hazards.push_back({"constructor", post.describe(place), "it runs at start-up, which is over in live processes: the change would have no effect there"});
+      }
+    }
+  }
   // Writable data that holds pointers to constants whose contents changed cannot be led to the new ones.
   for (uint32_t o = 0; o < post.object_count(); ++o) {
     const ObjectGraph &graph = post.object(o);

@@ -33,7 +33,8 @@ struct Unit {
 
 class RunPre {
  public:
-  RunPre(const Program &pre, const Image &image, const Arch &arch) : pre_(pre), image_(image), arch_(arch) {
+  RunPre(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted)
+      : pre_(pre), image_(image), arch_(arch), counted_(counted) {
     index_image();
   }
 
@@ -114,12 +115,21 @@ class RunPre {
     return 4 * branches + 16;
   }
 
+  // Size of the unwind entry that begins a section: of its first function, where hand-written or library code has several.
+  uint64_t entry_bytes(const Unit &unit) const {
+    for (const uint32_t s : pre_.symbols_in(unit.place.object, unit.place.section)) {
+      const ObjectSymbol &symbol = pre_.object(unit.place.object).symbols[s];
+      if (symbol.value == 0 && symbol.kind == ObjectSymbol::Kind::function && symbol.size_bytes != 0) return symbol.size_bytes;
+    }
+    return pre_.section(unit.place).size_bytes;
+  }
+
   void find_candidates() {
     for (Unit &unit : units_) {
       const ObjectSection &section = pre_.section(unit.place);
-      const uint64_t allowance = std::min(shrink_allowance(unit), section.size_bytes);
-      const auto from = by_size_.lower_bound(section.size_bytes - allowance);
-      const auto to = by_size_.upper_bound(section.size_bytes + 32);
+      const uint64_t size = entry_bytes(unit);
+      const auto from = by_size_.lower_bound(size - std::min(shrink_allowance(unit), size));
+      const auto to = by_size_.upper_bound(size + 32);
       for (auto it = from; it != to; ++it) {
         if (!may_match(section, image_code(it->second, section.size_bytes))) continue;
         if (match_at(unit, it->second).matches) unit.candidates.push_back(it->second);
@@ -153,14 +163,14 @@ class RunPre {
       if (units_[u].decided || units_[u].candidates.size() != 1) continue;
       const LinkAddr at = units_[u].candidates.front();
       if (taken_.contains(at.value)) continue;
-      if (match_at(units_[u], at).compared_bytes >= kStrongBytes) weak_or_strong_.push_back({u, at});
+      if (match_at(units_[u], at).compared_bytes >= kStrongBytes) unique_.push_back({u, at});
     }
     // An address that two different functions match uniquely belongs to neither on that evidence alone.
     std::unordered_map<uint64_t, unsigned> claims;
-    for (const auto &[u, at] : weak_or_strong_) ++claims[at.value];
-    for (const auto &[u, at] : weak_or_strong_)
+    for (const auto &[u, at] : unique_) ++claims[at.value];
+    for (const auto &[u, at] : unique_)
       if (claims[at.value] == 1) decide(u, at, "only match");
-    weak_or_strong_.clear();
+    unique_.clear();
   }
 
   bool decide(size_t u, LinkAddr at, std::string how) {
@@ -324,48 +334,45 @@ class RunPre {
     return *std::prev(it);
   }
 
-  // All other candidates turned out to be other functions.
+  // All other candidates turned out to be other functions, and nobody else could be at the one that is left.
   bool decide_by_exclusion() {
+    std::unordered_map<uint64_t, unsigned> claims;
+    for (const Unit &unit : units_)
+      if (!unit.decided)
+        for (const LinkAddr at : unit.candidates) ++claims[at.value];
     bool any = false;
     for (size_t u = 0; u < units_.size(); ++u) {
-      if (units_[u].decided || units_[u].candidates.empty()) continue;
+      if (units_[u].decided || units_[u].candidates.size() < 2) continue;
       std::vector<LinkAddr> free;
       for (const LinkAddr at : units_[u].candidates)
         if (!taken_.contains(at.value)) free.push_back(at);
-      if (free.size() != 1 || units_[u].candidates.size() == 1) continue;
-      if (sole_claimant(u, free.front()) && match_at(units_[u], free.front()).compared_bytes >= kStrongBytes)
-        any |= decide(u, free.front(), "the only match left");
+      if (free.size() != 1 || claims[free.front().value] != 1) continue;
+      if (match_at(units_[u], free.front()).compared_bytes >= kStrongBytes) any |= decide(u, free.front(), "the only match left");
     }
     return any;
-  }
-  bool sole_claimant(size_t u, LinkAddr at) const {
-    for (size_t other = 0; other < units_.size(); ++other)
-      if (other != u && !units_[other].decided &&
-          std::binary_search(units_[other].candidates.begin(), units_[other].candidates.end(), at))
-        return false;
-    return true;
   }
 
   void settle() {
     MatchTotals &totals = solution_.totals_;
     for (Unit &unit : units_) {
       const uint64_t size = pre_.section(unit.place).size_bytes;
-      ++totals.functions;
-      totals.code_bytes += size;
+      const uint64_t one = counted_[unit.place.object] ? 1 : 0;
+      totals.functions += one;
+      totals.code_bytes += one * size;
       if (unit.decided) {
-        ++totals.located;
-        totals.located_bytes += size;
+        totals.located += one;
+        totals.located_bytes += one * size;
         continue;
       }
       if (unit.candidates.empty()) {
-        ++totals.absent;
+        totals.absent += one;
         solution_.why_not_[unit.place] =
             unit.nearest_mismatch > 0 ? cat("no code of the image matches; the nearest differs at byte ", unit.nearest_mismatch,
                                             " (address ", hex(unit.nearest_at.value), ")")
                                       : std::string("no code of the image matches");
         continue;
       }
-      ++totals.ambiguous;
+      totals.ambiguous += one;
       std::string where;
       for (size_t i = 0; i < std::min<size_t>(unit.candidates.size(), 4); ++i) where += cat(i ? ", " : "", hex(unit.candidates[i].value));
       solution_.why_not_[unit.place] = cat(unit.candidates.size(), " places in the image match (", where,
@@ -376,6 +383,7 @@ class RunPre {
   const Program &pre_;
   const Image &image_;
   const Arch &arch_;
+  const std::vector<bool> &counted_;
   std::multimap<uint64_t, LinkAddr> by_size_;
   std::vector<LinkAddr> starts_;
   std::unordered_multimap<std::string, LinkAddr> global_names_;
@@ -385,7 +393,7 @@ class RunPre {
   std::vector<Unit> units_;
   std::map<Place, size_t> unit_of_;
   std::unordered_map<uint64_t, size_t> taken_;
-  std::vector<std::pair<size_t, LinkAddr>> weak_or_strong_;
+  std::vector<std::pair<size_t, LinkAddr>> unique_;
   std::deque<size_t> queue_;
   std::deque<Place> fresh_;
   Solution solution_;
@@ -406,6 +414,8 @@ std::string Solution::why_not(const Place &place) const {
   return it == why_not_.end() ? "it is not code of the objects that make up this image" : it->second;
 }
 
-Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch) { return RunPre(pre, image, arch).run(); }
+Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted) {
+  return RunPre(pre, image, arch, counted).run();
+}
 
 }  // namespace suture

@@ -59,6 +59,7 @@ class Solution {
   MatchTotals totals_;
 };
 
-Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch);
+// `counted[o]`: functions of object o count in the totals (those of the C library's start files do not).
+Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted);
 
 }  // namespace suture

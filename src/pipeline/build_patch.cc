@@ -28,6 +28,7 @@ struct Objects {
   std::vector<std::shared_ptr<const ObjectGraph>> pre;
   std::vector<std::shared_ptr<const ObjectGraph>> post;
   std::vector<bool> changed;
+  std::vector<bool> from_tree;
 };
 
 Result<std::shared_ptr<const ObjectGraph>> load_object(const fs::path &snapshot, const std::string &name) {
@@ -54,6 +55,7 @@ Result<Objects> load_objects(const LinkedImage &linked) {
     objects.pre.push_back(std::move(pre));
     objects.post.push_back(std::move(post));
     objects.changed.push_back(pair.changed);
+    objects.from_tree.push_back(pair.from_tree);
   }
   return objects;
 }
@@ -150,7 +152,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   for (const Difference &difference : report.differences) report.object_of_difference.push_back(post.object(difference.object).path);
   if (report.differences.empty()) return {};
 
-  const Solution solution = locate_in_image(pre, image, *arch);
+  const Solution solution = locate_in_image(pre, image, *arch, objects.from_tree);
   report.match = solution.totals();
   TRY(check_share(report.match, report.path));
   const std::optional<Image> pre_output = load_pre_output(linked);
