@@ -65,8 +65,11 @@ def run(case):
     say("  32 connections, 12 kinds of command; a wrong answer or a lost connection fails this demonstration")
     show_answer(case, server, redis.OLD_ANSWER, "as shipped, a malformed hash is taken in")
 
+    load.advance()
     apply_hot(case, server, package)
+    load.advance()
     apply_cold(case, program.resolve(), server, package)
+    load.advance()
 
     case.heading("what the load saw of all this")
     case.check_load(load.finish())

@@ -47,6 +47,12 @@ class Load:
         if line.strip() != "ready":
             raise Failed("the load did not start")
 
+    def advance(self):
+        """Returns when the load has done some more rounds, all of them after this call began."""
+        self.process.send_signal(signal.SIGUSR1)
+        if self.process.stdout.readline().strip() != "advanced":
+            raise Failed("the load ended before its time")
+
     def finish(self):
         self.process.send_signal(signal.SIGTERM)
         output = self.process.communicate(timeout=WAIT_SECONDS)[0]
@@ -143,7 +149,6 @@ class Case:
         self.check(tally["errors"] == 0 and tally["reconnects"] == 0 and tally["probe"]["old_after_new"] == 0,
                    f"the load had {tally['requests']} answers, each right: 0 errors, 0 reconnects "
                    f"(slowest round {tally['longest_round_ms']} ms)", tally)
-        self.check(tally["rounds"] > 1, "the load was at work all the time", tally)
 
     # --- what Debian ships ---
     def debian_binaries(self, packages, version, into):

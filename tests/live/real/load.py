@@ -5,7 +5,8 @@
 
 Prints "ready" once every connection has had a right answer, then works until SIGTERM and prints one JSON line: requests, errors
 (an answer that is not exactly what it has to be), reconnects (a connection that was lost), the longest time any one round took, and
-for `http` how often the probe gave the old and the new answer. One thread sends to all connections before it reads from any, so
+for `http` how often the probe gave the old and the new answer. On SIGUSR1 it does eight more rounds and prints "advanced", so that a
+case can be sure that the load was at work after what it did. One thread sends to all connections before it reads from any, so
 that the server always has many clients at once: that is what makes redis use its I/O threads.
 
 It must not retry or forgive: a client of the real service would not know why its answer was wrong.
@@ -19,6 +20,7 @@ import time
 
 TIMEOUT_SECONDS = 30
 MAX_EXAMPLES = 5
+ROUNDS_TO_ADVANCE = 8
 
 
 class Tally:
@@ -115,11 +117,12 @@ class HttpClient:
         self.round = 0
         self.seen_new = False
         self.expects = ()
-        self.connection = None
+        self.connection = self.reader = None
         self.connect()
 
     def connect(self):
         self.connection = socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS)
+        self.reader = self.connection.makefile("rb")
         self.seen_new = False
 
     def send(self):
@@ -131,14 +134,15 @@ class HttpClient:
         return 1
 
     def receive(self, tally):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += read_exactly(self.connection, 1)
+        head = line = self.reader.readline()
         length = 0
-        for line in head.split(b"\r\n"):
+        while line not in (b"\r\n", b""):
+            line = self.reader.readline()
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
-        body = read_exactly(self.connection, length).decode("latin-1")
+        body = self.reader.read(length).decode("latin-1")
+        if line == b"":
+            raise ConnectionError("closed by the server")
         if not head.startswith(b"HTTP/1.1 200 ") or body not in self.expects:
             tally.wrong(f"connection {self.number}: {head[:40]!r} {body[:80]!r} instead of {self.expects}")
         elif len(self.expects) == 2:
@@ -150,8 +154,9 @@ class HttpClient:
             self.seen_new = which == "new"
 
 
-def work(clients, tally, stopping):
-    announced = False
+def work(clients, tally, stopping, advance):
+    advance.append(1)  # the first round is announced as "ready", later ones when asked for
+    word = "ready"
     while not stopping:
         start = time.monotonic()
         sent = []
@@ -168,9 +173,12 @@ def work(clients, tally, stopping):
                 lost(client, error, tally)
         tally.rounds += 1
         tally.longest_ms = max(tally.longest_ms, (time.monotonic() - start) * 1000)
-        if not announced:
-            print("ready", flush=True)
-            announced = True
+        if advance:
+            advance[0] -= 1
+            if advance[0] == 0:
+                print(word, flush=True)
+                word = "advanced"
+                advance.pop(0)
 
 
 def lost(client, error, tally):
@@ -189,14 +197,15 @@ def main():
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--probe", nargs=3)
     arguments = parser.parse_args()
-    stopping = []
+    stopping, advance = [], []
+    signal.signal(signal.SIGUSR1, lambda *_: advance.append(ROUNDS_TO_ADVANCE))
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     if arguments.kind == "redis":
         clients = [RedisClient(arguments.place, i) for i in range(arguments.connections)]
     else:
         clients = [HttpClient(int(arguments.place), i, arguments.probe) for i in range(arguments.connections)]
     tally = Tally()
-    work(clients, tally, stopping)
+    work(clients, tally, stopping, advance)
     print(tally.json(), flush=True)
     return 0 if tally.errors == 0 else 1
 

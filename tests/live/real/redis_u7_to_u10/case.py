@@ -19,15 +19,18 @@ def hot(case, program, package, io_threads):
     for _ in range(ROUNDS):
         case.check(server.restore() == redis.OLD_ANSWER, "RESTORE of the malformed hash answers as shipped", server.restore())
         case.apply(package, [server.pid])
+        load.advance()
         case.check(server.restore() == redis.NEW_ANSWER, "RESTORE answers as fixed", server.restore())
         again = case.suture_json("apply", package, "--pid", server.pid)
         case.check(again["results"][0]["outcome"] == "already", "applying it again changes nothing", again)
         case.check(any(redis.PATCH_ID in line for line in harness.mappings(server.pid)), "the patch is named in /proc/PID/maps")
         case.revert(redis.PATCH_ID, [server.pid])
+        load.advance()
     case.check(server.restore() == redis.OLD_ANSWER, "after the last revert RESTORE answers as shipped", server.restore())
     case.check_load(load.finish())
-    status = case.suture("status", "--pid", server.pid, show=False).stdout
-    case.check(redis.PATCH_ID not in status, "status shows no patch", status)
+    # Memory of a reverted patch may be kept, and is then shown, for as long as anything may return into it.
+    status = case.suture("status", "--pid", server.pid).stdout
+    case.check(" applied " not in status, "status shows no applied patch", status)
     server.process.terminate()
     case.check(server.process.wait(harness.WAIT_SECONDS) == 0, "the server shuts down in order")
 
@@ -42,6 +45,7 @@ def cold(case, program, package):
     server = redis.Server(case, program, "fresh", 4)
     load = case.load("redis", server.socket_path)
     case.check(server.restore() == redis.NEW_ANSWER, "a fresh start of the patched file answers as fixed", server.restore())
+    load.advance()
     case.check_load(load.finish())
     case.run(["readelf", "-W", "-a", target], show=False)
     lint = subprocess.run(["eu-elflint", "--gnu-ld", str(target)], capture_output=True, text=True)
