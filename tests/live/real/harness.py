@@ -89,9 +89,12 @@ class Case:
         words = [str(w) for w in words]
         if show if show is not None else self.narrate:
             say("  $ " + self.short(shlex.join(words)))
-        result = subprocess.run(words, capture_output=True, text=True, env=self.environment, stdin=subprocess.DEVNULL, **options)
+        # A reader at a terminal sees the progress of what takes long.
+        watched = self.narrate and sys.stderr.isatty()
+        result = subprocess.run(words, stdout=subprocess.PIPE, stderr=None if watched else subprocess.PIPE, text=True, env=self.environment,
+                                stdin=subprocess.DEVNULL, **options)
         if expect is not None and result.returncode != expect:
-            raise Failed(f"{self.short(shlex.join(words))} exited with {result.returncode} instead of {expect}:\n{result.stdout}{result.stderr}".rstrip())
+            raise Failed(f"{self.short(shlex.join(words))} exited with {result.returncode} instead of {expect}:\n{result.stdout}{result.stderr or ''}".rstrip())
         return result
 
     def short(self, text):
@@ -101,7 +104,7 @@ class Case:
         """Runs suture with its output for people, which is printed when the case narrates."""
         result = self.run([self.suture_program, *words], expect=expect, **options)
         if self.narrate:
-            for line in (result.stdout + result.stderr).rstrip().splitlines():
+            for line in (result.stdout + (result.stderr or "")).rstrip().splitlines():
                 say("    " + self.short(line))
         return result
 
@@ -152,22 +155,15 @@ class Case:
 
     # --- what Debian ships ---
     def debian_binaries(self, packages, version, into):
-        """Unpacks binary packages of one version into a private folder."""
-        into = Path(into)
-        stamp = into / ".unpacked"
-        wanted = "\n".join(f"{p}={version}" for p in packages)
-        if stamp.exists() and stamp.read_text() == wanted:
-            return into
-        shutil.rmtree(into, ignore_errors=True)
+        """Unpacks binary packages of one version into a private folder, anew each time: an earlier run may have left a file patched."""
+        into = fresh(into)
         download = into.with_name(into.name + ".debs")
         download.mkdir(parents=True, exist_ok=True)
         for package in packages:
             if not list(download.glob(f"{package}_*.deb")):
                 self.fetch(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{package}={version}"], download)
-        into.mkdir(parents=True)
         for package in packages:
             self.run(["dpkg-deb", "-x", *download.glob(f"{package}_*.deb"), into], show=False)
-        stamp.write_text(wanted)
         return into
 
     def debian_source(self, package, version, into):
@@ -192,6 +188,21 @@ class Case:
         if result.returncode != 0:
             last = (result.stderr.strip() or "no message").splitlines()[-1]
             raise Skip(f"{shlex.join(words)} failed, is there a network and does Debian still serve it? {last}")
+
+    def built_as_shipped(self, pre, command, output, name):
+        """The image as a distribution would ship it: an ordinary build at another place, without Suture's wrapper, then stripped. The
+        build is kept; what is given is a copy of its own."""
+        pristine, tree = self.folder / "pristine" / name, self.folder / "shipped-build"
+        if not pristine.exists():
+            self.heading("building the image to be patched")
+            shutil.rmtree(tree, ignore_errors=True)
+            self.run(["cp", "-a", pre, tree])
+            self.run(["sh", "-c", command], cwd=tree)
+            pristine.parent.mkdir(exist_ok=True)
+            self.run(["strip", "--strip-unneeded", "-o", pristine, tree / output])
+        shipped = fresh(self.folder / "shipped") / name
+        shutil.copy(pristine, shipped)
+        return shipped
 
     def fix_trees(self, package, version, cve):
         """Source before and after one fix of ../shared/corpus."""
@@ -239,8 +250,8 @@ def mappings(pid):
 
 def fresh(folder):
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    Path(folder).mkdir(parents=True)
+    return Path(folder)
 
 
 def free_port():

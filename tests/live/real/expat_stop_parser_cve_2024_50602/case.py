@@ -40,19 +40,6 @@ class Host:
         return json.loads(line)
 
 
-def build_shipped(case, pre):
-    """As a distribution would ship it: an ordinary build elsewhere, without Suture's wrapper, then stripped."""
-    shipped, tree = case.folder / "shipped/libexpat.so.1", case.folder / "shipped-build"
-    if not shipped.exists():
-        case.heading("building the library to be patched")
-        harness.fresh(tree).rmdir()
-        case.run(["cp", "-a", pre, tree])
-        case.run(["sh", "-c", BUILD], cwd=tree)
-        shipped.parent.mkdir(exist_ok=True)
-        case.run(["strip", "--strip-unneeded", "-o", shipped, tree / OUTPUT])
-    return shipped
-
-
 def hot(case, shipped, package):
     case.heading("hot")
     host = Host(case, shipped)
@@ -90,7 +77,7 @@ def run(case):
     case.environment["DEB_BUILD_OPTIONS"] = f"nocheck parallel={os.cpu_count() or 2}"
     for leftover in ("trust", "state"):
         harness.fresh(case.folder / leftover)
-    shipped = build_shipped(case, pre)
+    shipped = case.built_as_shipped(pre, BUILD, OUTPUT, "libexpat.so.1")
     case.heading("building the package")
     package = case.folder / f"{PATCH_ID}.hotpatch"
     report = case.suture_json("build", "--pre", pre, "--post", post, "--build", BUILD, "--image", f"{shipped}={OUTPUT}",

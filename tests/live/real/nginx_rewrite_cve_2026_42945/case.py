@@ -67,19 +67,6 @@ class Nginx:
         return {self.get(PATH) for _ in range(32)}
 
 
-def build_shipped(case, pre):
-    """The binary as a distribution would ship it: an ordinary build elsewhere, without Suture's wrapper, then stripped."""
-    shipped, tree = case.folder / "shipped/nginx", case.folder / "shipped-build"
-    if not shipped.exists():
-        case.heading("building the binary to be patched")
-        harness.fresh(tree).rmdir()
-        case.run(["cp", "-a", pre, tree])
-        case.run(["sh", "-c", BUILD], cwd=tree)
-        shipped.parent.mkdir(exist_ok=True)
-        case.run(["strip", "-o", shipped, tree / OUTPUT])
-    return shipped
-
-
 def hot(case, shipped, package):
     case.heading("hot: master and workers, under load")
     nginx = Nginx(case, shipped, "hot")
@@ -124,7 +111,7 @@ def run(case):
     case.environment["DEB_BUILD_OPTIONS"] = f"nocheck parallel={os.cpu_count() or 2}"
     for leftover in ("trust", "state"):
         harness.fresh(case.folder / leftover)
-    shipped = build_shipped(case, pre)
+    shipped = case.built_as_shipped(pre, BUILD, OUTPUT, "nginx")
     case.heading("building the package")
     package = case.folder / f"{PATCH_ID}.hotpatch"
     report = case.suture_json("build", "--pre", pre, "--post", post, "--build", BUILD, "--image", f"{shipped}={OUTPUT}",

@@ -35,6 +35,12 @@ def hot(case, program, package, io_threads):
     case.check(server.process.wait(harness.WAIT_SECONDS) == 0, "the server shuts down in order")
 
 
+def lint(path):
+    """What eu-elflint has to say of a file, but for the note by which a coldpatched file tells what is in it: it knows no such owner."""
+    lines = subprocess.run(["eu-elflint", "--gnu-ld", str(path)], capture_output=True, text=True).stdout.splitlines()
+    return {line for line in lines if "owner name 'Suture'" not in line}
+
+
 def cold(case, program, package):
     case.heading("on disk")
     target = program.resolve()
@@ -47,10 +53,9 @@ def cold(case, program, package):
     case.check(server.restore() == redis.NEW_ANSWER, "a fresh start of the patched file answers as fixed", server.restore())
     load.advance()
     case.check_load(load.finish())
+    case.check(lint(target) <= lint(case.folder / "shipped.copy"), "eu-elflint finds nothing that it does not find in the shipped file",
+               lint(target) - lint(case.folder / "shipped.copy"))
     case.run(["readelf", "-W", "-a", target], show=False)
-    lint = subprocess.run(["eu-elflint", "--gnu-ld", str(target)], capture_output=True, text=True)
-    shipped_lint = subprocess.run(["eu-elflint", "--gnu-ld", str(case.folder / "shipped.copy")], capture_output=True, text=True)
-    case.check(len(lint.stdout.splitlines()) <= len(shipped_lint.stdout.splitlines()), "eu-elflint has no more to say than of the shipped file", lint.stdout)
     case.suture("apply", package, "--disk", expect=0)
     case.suture("revert", redis.PATCH_ID, "--disk")
     case.check(harness.sha256_of(target) == digest, "revert puts the shipped file back, bit for bit")
