@@ -46,6 +46,8 @@ inline constexpr uint64_t kFlagsOffset = 56;
 
 // The process may read the time stamp counter, which waiting gates do.
 inline constexpr uint64_t kFlagTscIsReadable = 1;
+// Reverted, and the memory kept on purpose: something may still point into it.
+inline constexpr uint64_t kFlagKept = 2;
 
 enum class RecordState : uint64_t {
   loaded = 1,  // in memory, on its way to applied

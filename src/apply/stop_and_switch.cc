@@ -106,6 +106,7 @@ class Switcher {
     checker_.prepare(query_);
     TRY(world_.seize_all());
     session_.maps = TRY(session_.process.maps());
+    touch_pages();
     fault_point("switch-seized");
     for (;;) {
       ++report_.attempts;
@@ -119,6 +120,19 @@ class Switcher {
 
  private:
   enum class Next { back_off, drain };
+
+  // The first write to a private page copies it. Writing what is there already moves that out of the stop; threads that
+  // execute the bytes meanwhile see the same bytes.
+  void touch_pages() const {
+    const auto touch = [&](RunAddr at) {
+      uint8_t byte = 0;
+      if (session_.process.read(at, {&byte, 1})) (void)session_.process.write(at, {&byte, 1});
+    };
+    for (const Record &unit : transaction_.units) {
+      touch(unit.code.begin + kStateOffset);
+      for (const RecordFunction &function : unit.functions) touch(function.site);
+    }
+  }
 
   Status attempt() {
     last_problem_.reset();

@@ -20,6 +20,14 @@ bool any_unit_holds(const Transaction &transaction, uint64_t word) {
   });
 }
 
+// libgcc sorts pointers to frame descriptions in memory that it frees but does not clear; once it has forgotten them,
+// nothing follows those.
+bool matters(const Transaction &transaction, uint64_t word) {
+  return any_unit_holds(transaction, word) &&
+         std::none_of(transaction.units.begin(), transaction.units.end(),
+                      [&](const Record &unit) { return unit.eh_frame.contains(RunAddr(word)); });
+}
+
 // Stacks keep words of calls long returned; live returns were ruled out with the threads stopped.
 std::vector<const Mapping *> thread_stacks(const Session &session) {
   std::vector<const Mapping *> out;
@@ -56,7 +64,7 @@ bool something_points_into(const Session &session, const Transaction &transactio
       scanned += piece.read_bytes;
       if (scanned > kMaxPointerScan) return true;  // too much to look through: assume so
       for (size_t i = 0; i < piece.read_bytes / sizeof(uint64_t); ++i)
-        if (any_unit_holds(transaction, buffer[i])) return true;
+        if (matters(transaction, buffer[i])) return true;
     }
   }
   return false;
@@ -85,6 +93,17 @@ bool any_unwind_is_registered(const Session &session, const Transaction &transac
                      [&](const Record &unit) { return unwind_is_registered(session, unit); });
 }
 
+// Takes back what was registered with libgcc.
+Status forget_unwind(Session &session, const Transaction &transaction) {
+  if (!any_unwind_is_registered(session, transaction)) return {};
+  if (!session.loader) session.loader = TRY(find_loader(session.process, session.modules));
+  const ChildSignalBlock signals;
+  BorrowedThread thread = TRY(session.borrow(BorrowFor::function_call));
+  for (const Record &unit : transaction.units) TRY(forget_unwind(session, thread, unit));
+  fault_point("release-unwind");
+  return std::move(thread).give_back();
+}
+
 Status tidy_orphans(Session &session) {
   const std::vector<RunRange> orphans = find_orphans(session.maps, session.records);
   if (orphans.empty() && !has_left_files(session.process)) return {};
@@ -94,6 +113,21 @@ Status tidy_orphans(Session &session) {
   TRY(close_left_files(session.process, thread));
   TRY(std::move(thread).give_back());
   return session.refresh();
+}
+
+bool is_kept(const Session &session, const Transaction &transaction) {
+  const Result<uint64_t> flags =
+      session.process.read_value<uint64_t>(transaction.units.front().code.begin + kFlagsOffset);
+  return flags && (*flags & kFlagKept) != 0;
+}
+
+// Best effort: without the mark the next run only looks again.
+void mark_kept(const Session &session, const Transaction &transaction) {
+  const RunAddr at = transaction.units.front().code.begin + kFlagsOffset;
+  const Result<uint64_t> flags = session.process.read_value<uint64_t>(at);
+  if (!flags) return;
+  const uint64_t kept = *flags | kFlagKept;
+  (void)session.process.write(at, {reinterpret_cast<const uint8_t *>(&kept), sizeof kept});
 }
 
 bool is_complete(const Transaction &transaction) {
@@ -108,7 +142,8 @@ Status repair_one(Session &session, const Transaction &transaction, const Switch
     return std::all_of(entries.states.begin(), entries.states.end(), [&](RecordState s) { return s == state; });
   };
   if (entries.all_are(EntryState::new_code) && all_states(RecordState::applied)) return {};
-  if (entries.all_are(EntryState::old_code) && all_states(RecordState::reverted)) return {};
+  if (entries.all_are(EntryState::old_code) && all_states(RecordState::reverted) && is_kept(session, transaction))
+    return {};
   if (entries.in_effect == Version::old_code) {
     std::string note;
     (void)TRY(take_back(session, transaction, options, note));
@@ -121,12 +156,10 @@ Status repair_one(Session &session, const Transaction &transaction, const Switch
 }  // namespace
 
 Status release_memory(Session &session, const Transaction &transaction) {
+  TRY(forget_unwind(session, transaction));
   const ChildSignalBlock signals;
-  const bool registered = any_unwind_is_registered(session, transaction);
-  BorrowedThread thread = TRY(session.borrow(registered ? BorrowFor::function_call : BorrowFor::syscalls));
+  BorrowedThread thread = TRY(session.borrow(BorrowFor::syscalls));
   for (const Record &unit : transaction.units) {
-    TRY(forget_unwind(session, thread, unit));
-    fault_point("release-unwind");
     // Data behind code: while the record is readable, the next run knows of both.
     TRY(unmap_range(thread, unit.data));
     fault_point("release-data");
@@ -142,12 +175,15 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
   const Transaction own = transaction;  // the session's records change below
   const SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
   TRY(session.refresh());
-  if (!report.memory_is_unused || something_points_into(session, own)) {
+  Status released;
+  if (report.memory_is_unused) released = forget_unwind(session, own);
+  if (released && (!report.memory_is_unused || something_points_into(session, own))) {
+    mark_kept(session, own);
     note = "the patch's memory stays mapped: something in the process may still point into it";
     return report;
   }
-  if (Status released = release_memory(session, own); !released)
-    note = cat("the patch's memory stays mapped: ", released.error().what());
+  if (released) released = release_memory(session, own);
+  if (!released) note = cat("the patch's memory stays mapped: ", released.error().what());
   return report;
 }
 

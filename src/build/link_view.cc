@@ -135,9 +135,11 @@ Result<const LinkRecord *> LinkView::link_of_shipped(const std::string &shipped_
   std::set<const LinkRecord *> candidates;
   for (const auto &[output, link] : by_output_)
     if (link->kind != LinkKind::relocatable && fs::path(output).filename() == name) candidates.insert(link);
-  for (const auto &[path, id] : index.build_id_of)
-    if (fs::path(path).filename() == name)
-      if (const LinkRecord *link = link_of_build_id(id)) candidates.insert(link);
+  // Only where no link made a file of that name: two links may well share a build-id (it does not cover debug information).
+  if (candidates.empty())
+    for (const auto &[path, id] : index.build_id_of)
+      if (fs::path(path).filename() == name)
+        if (const LinkRecord *link = link_of_build_id(id)) candidates.insert(link);
   if (candidates.size() > 1) {
     // The same link made twice (a build directory per flavour would differ in content) is one.
     std::map<std::string, const LinkRecord *> by_content;

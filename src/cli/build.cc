@@ -41,7 +41,8 @@ struct Options {
 json to_json(const ImageReport &image) {
   json out = {{"path", image.path}, {"build_output", image.output_path}, {"build_id", image.build_id.text()}, {"base_bytes", image.base_bytes},
               {"hot_bytes", image.hot_bytes}, {"cold_bytes", image.cold_bytes}, {"code_and_data_bytes", image.code_and_data_bytes},
-              {"seconds", image.seconds}, {"not_in_image", image.not_in_image}};
+              {"seconds", image.seconds}, {"not_in_image", image.not_in_image},
+              {"notes", image.notes}};
   out["match"] = {{"functions", image.match.functions}, {"located", image.match.located}, {"absent", image.match.absent},
                   {"ambiguous", image.match.ambiguous}, {"code_bytes", image.match.code_bytes}, {"located_bytes", image.match.located_bytes}};
   out["functions"] = json::array();
@@ -78,6 +79,7 @@ void explain(const BuildPatchReport &report) {
     }
     if (!table.empty()) print(table.text(2));
     for (const std::string &name : image.not_in_image) print(cat("  ", printable(name), " changes, but this image does not contain it\n"));
+    for (const std::string &note : image.notes) print(cat("  note: ", printable(note), "\n"));
   }
 }
 

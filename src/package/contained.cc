@@ -85,10 +85,18 @@ bool drop_identity() {
 // Memory without execution, the pipe, and the end. Everything else kills the process.
 bool install_filter() {
   // sigaltstack is what the sanitizers ask for before a function that does not return.
+  // sysinfo: qsort of the C library asks how much memory there is.
   constexpr std::array kAllowed = {SYS_write,        SYS_exit,        SYS_exit_group, SYS_brk,
                                    SYS_munmap,       SYS_mremap,      SYS_madvise,    SYS_futex,
-                                   SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack};
+                                   SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack,
+                                   SYS_sysinfo};
   constexpr std::array kAllowedWithoutExec = {SYS_mmap, SYS_mprotect};  // both have the protection as third argument
+  // libdw asks for the path behind its descriptor (-1, it reads from memory); the answer is that there is none.
+  constexpr std::array kAnsweredNo = {
+#ifdef SYS_readlink
+      SYS_readlink,
+#endif
+      SYS_readlinkat};
   // A program may call the kernel by another ABI (int 0x80), where the same numbers are other calls.
   const uint32_t abi =
       __ehdr_start.e_machine | (sizeof(void *) == 8 ? uint32_t{__AUDIT_ARCH_64BIT} : 0) | uint32_t{__AUDIT_ARCH_LE};
@@ -107,6 +115,10 @@ bool install_filter() {
   for (const long number : kAllowed) {
     program.push_back(test(BPF_JEQ, static_cast<uint32_t>(number), 0, 1));
     program.push_back(allow);
+  }
+  for (const long number : kAnsweredNo) {
+    program.push_back(test(BPF_JEQ, static_cast<uint32_t>(number), 0, 1));
+    program.push_back(statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT));
   }
   for (const long number : kAllowedWithoutExec) {
     program.push_back(test(BPF_JEQ, static_cast<uint32_t>(number), 0, 4));

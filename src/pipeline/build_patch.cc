@@ -6,6 +6,8 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "build/dwarf_types.h"
+#include "diff/boundary.h"
 #include "elf/cold_file.h"
 #include "elf/hot_file.h"
 #include "elf/read_image.h"
@@ -56,6 +58,28 @@ Result<Objects> load_objects(const LinkedImage &linked) {
     objects.from_tree.push_back(pair.from_tree);
   }
   return objects;
+}
+
+// What the two builds' debugging information says: layouts of types that live objects may have, and ways of calling that
+// code outside of the patch may rely on.
+Status find_type_hazards(const LinkedImage &linked, const DiffInput &input, ImageReport &report) {
+  std::vector<ChangedObject> changed;
+  for (const ObjectPair &pair : linked.objects)
+    if (pair.changed && pair.from_tree && !pair.pre.empty() && !pair.post.empty()) changed.push_back({pair.name, pair.pre, pair.post});
+  TypeReport types = TRY(compare_types(changed));
+  for (const LayoutChange &change : types.layouts) {
+    std::string where = change.declared_at.empty() ? std::string() : cat("; declared at ", change.declared_at);
+    if (!change.objects.empty()) where += cat("; seen in ", change.objects.front());
+    if (change.objects.size() > 1) where += cat(" and ", change.objects.size() - 1, " more objects");
+    report.hazards.push_back({"layout", change.type, cat(change.detail, where)});
+  }
+  for (const SignatureChange &change : types.signatures) {
+    const std::string reach = reached_from_outside(input, change.object, change.function);
+    if (reach.empty()) types.notes.push_back(cat("function ", change.function, ": ", change.detail, "; only called from within the patch"));
+    else report.hazards.push_back({"signature", change.function, cat(change.detail, "; ", reach)});
+  }
+  report.notes.insert(report.notes.end(), types.notes.begin(), types.notes.end());
+  return {};
 }
 
 // The pre build's own link, for the names of what it contains; not needed, so not having it is no error.
@@ -134,6 +158,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   const std::optional<Image> pre_output = load_pre_output(linked);
   const DiffInput input{&pre_code, &post_code, &twins, &comparison, &solution, &image, pre_output ? &*pre_output : nullptr};
   report.hazards = find_data_hazards(input);
+  TRY(find_type_hazards(linked, input, report));
   TRY(check_hazards(report.hazards, request, report.path));
   // From here on what may change is allowed; what can be bound is still open.
   MadePatch made = TRY(make_patch(input));

@@ -39,6 +39,7 @@ struct ImageReport {
   std::vector<std::string> object_of_difference;  // beside `differences`
   std::vector<PatchedFunction> functions;
   std::vector<Hazard> hazards;
+  std::vector<std::string> notes;  // what could not be checked, and changes found harmless
   std::vector<std::string> not_in_image;
   uint64_t code_and_data_bytes = 0;
   uint64_t hot_bytes = 0;

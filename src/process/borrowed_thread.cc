@@ -164,10 +164,14 @@ std::string check_stack(const Maps &maps, const Registers &registers) {
   return {};
 }
 
-std::string check_place(const std::vector<Module> &modules, const Candidate &candidate, const Registers &registers) {
-  if (static_cast<int64_t>(registers.orig_rax) >= 0 && candidate.where.blocked &&
-      static_cast<int64_t>(registers.orig_rax) == candidate.where.number)
-    return {};
+// For calling functions: whether the thread may be in the middle of the C library's, libgcc's or the loader's own work.
+std::string check_place(const std::vector<Module> &modules, const Registers &registers) {
+  if (restarts_call(registers)) {
+    const Whereabouts where{true,
+                            static_cast<int64_t>(registers.orig_rax),
+                            {registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9}};
+    return may_hold_library_lock(where) ? "it may hold a lock of the C library" : "";
+  }
   const Module *module = module_at(modules, RunAddr(registers.rip));
   if (module == nullptr) return "it runs code of no module";
   if (is_library_of_concern(module->name)) return "it runs inside the C library or the loader";
@@ -207,36 +211,50 @@ Result<Gadgets> find_gadgets(const Process &process, const Maps &maps) {
 Result<BorrowedThread> BorrowedThread::borrow(const Process &process, const Maps &maps,
                                               const std::vector<Module> &modules, const Gadgets &gadgets,
                                               BorrowFor purpose, Deadline deadline) {
+  constexpr timespec kBetweenPasses{0, 1000000};
   std::string why = "no thread";
-  for (const Candidate &candidate : candidates(process, purpose, TRY(process.tasks()))) {
-    if (deadline.passed()) break;
-    const Result<std::string> stat = process.task_text(candidate.tid, "stat");
-    const std::optional<StatFields> fields = stat ? parse_stat(*stat) : std::nullopt;
-    if (!fields || fields->state == 'D' || fields->state == 'Z') {
-      why = cat("thread ", candidate.tid, " is in an uninterruptible sleep or exiting");
-      continue;
+  // What is in the way (a call about to end, a lock held for a moment) is mostly gone a little later.
+  for (;;) {
+    for (const Candidate &candidate : candidates(process, purpose, TRY(process.tasks()))) {
+      const Result<std::string> stat = process.task_text(candidate.tid, "stat");
+      const std::optional<StatFields> fields = stat ? parse_stat(*stat) : std::nullopt;
+      if (!fields || fields->state == 'D' || fields->state == 'Z') {
+        why = cat("thread ", candidate.tid, " is in an uninterruptible sleep or exiting");
+        continue;
+      }
+      std::optional<BorrowedThread> out =
+          TRY(try_borrow(process, maps, modules, gadgets, purpose, candidate.tid, deadline, why));
+      if (out) return std::move(*out);
     }
-    std::optional<Tracee> tracee = TRY(Tracee::seize(candidate.tid));
-    if (!tracee) continue;
-    TRY(tracee->interrupt());
-    const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kStopPatienceMs)));
-    if (waited != Tracee::Waited::stopped) {
-      why = cat("thread ", candidate.tid, " does not stop");
-      continue;
-    }
-    BorrowedThread out(process, gadgets, std::move(*tracee), deadline);
-    out.exact_ = TRY(out.tracee_.registers());
-    if (hide_interruption(out.exact_)) TRY(out.tracee_.set_registers(out.exact_));
-    std::string reason = check_stack(maps, out.exact_);
-    if (reason.empty() && purpose == BorrowFor::function_call) reason = check_place(modules, candidate, out.exact_);
-    if (!reason.empty()) {
-      why = cat("thread ", candidate.tid, ": ", reason);
-      continue;  // the destructor lets it go
-    }
-    TRY(out.prepare());
-    return out;
+    if (deadline.passed()) return Error::refused(cat("no thread of the process can be borrowed (", why, ")"));
+    ::nanosleep(&kBetweenPasses, nullptr);
   }
-  return Error::refused(cat("no thread of the process can be borrowed (", why, ")"));
+}
+
+// nullopt, with the reason in `why`, when this thread does not suit.
+Result<std::optional<BorrowedThread>> BorrowedThread::try_borrow(const Process &process, const Maps &maps,
+                                                                 const std::vector<Module> &modules,
+                                                                 const Gadgets &gadgets, BorrowFor purpose, pid_t tid,
+                                                                 Deadline deadline, std::string &why) {
+  std::optional<Tracee> tracee = TRY(Tracee::seize(tid));
+  if (!tracee) return std::optional<BorrowedThread>();
+  TRY(tracee->interrupt());
+  const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kStopPatienceMs)));
+  if (waited != Tracee::Waited::stopped) {
+    why = cat("thread ", tid, " does not stop");
+    return std::optional<BorrowedThread>();
+  }
+  BorrowedThread out(process, gadgets, std::move(*tracee), deadline);
+  out.exact_ = TRY(out.tracee_.registers());
+  if (hide_interruption(out.exact_)) TRY(out.tracee_.set_registers(out.exact_));
+  std::string reason = check_stack(maps, out.exact_);
+  if (reason.empty() && purpose == BorrowFor::function_call) reason = check_place(modules, out.exact_);
+  if (!reason.empty()) {
+    why = cat("thread ", tid, ": ", reason);
+    return std::optional<BorrowedThread>();  // the destructor lets it go
+  }
+  TRY(out.prepare());
+  return std::optional<BorrowedThread>(std::move(out));
 }
 
 Status BorrowedThread::prepare() {
@@ -288,7 +306,8 @@ Result<int64_t> BorrowedThread::syscall(uint64_t number, const std::array<uint64
   for (const char *point : {"borrow-call-entry", "borrow-call-exit"}) {
     const Tracee::Waited waited = TRY(tracee_.run_to_syscall_stop(deadline_));
     if (waited == Tracee::Waited::gone) return Error::failed("the process went away during a borrowed call");
-    if (waited == Tracee::Waited::late) return Error::refused(cat("thread ", tid(), " does not run (frozen?)"));
+    if (waited == Tracee::Waited::late)
+      return Error::refused(cat("thread ", tid(), " gets no processor time (frozen, or the machine is overloaded)"));
     fault_point(point);
   }
   const Registers after = TRY(tracee_.registers());

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <array>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "process/modules.h"
@@ -49,6 +51,10 @@ class BorrowedThread {
  private:
   BorrowedThread(const Process &process, const Gadgets &gadgets, Tracee tracee, Deadline deadline)
       : process_(&process), gadgets_(gadgets), tracee_(std::move(tracee)), deadline_(deadline) {}
+  static Result<std::optional<BorrowedThread>> try_borrow(const Process &process, const Maps &maps,
+                                                          const std::vector<Module> &modules, const Gadgets &gadgets,
+                                                          BorrowFor purpose, pid_t tid, Deadline deadline,
+                                                          std::string &why);
   Status prepare();
   Status enter(const Registers &registers);
   Status write_frame();

@@ -160,5 +160,21 @@ TEST(Apply, StacksSeveralPatchesOnOneFunctionAndRevertsThemInReverseOrder) {
   EXPECT_EQ(target.ask("report")["answer"], 1);
 }
 
+TEST(Apply, LetsExceptionsPassThroughNewCode) {
+  TargetProgram target("thrower", {});
+  Replacement through{"answer", 0, {}};
+  through.calls = "throw_it";
+  const HotImage hot = make_hot_image("thrower", "thrower-1", {through});
+  EXPECT_EQ(target.ask("report")["answer"], 1);
+  const Result<ApplyReport> report = apply(hot, target.pid());
+  ASSERT_APPLIED(report);
+  EXPECT_EQ(report->reason, "");
+  EXPECT_EQ(target.ask("report")["caught"], 42);
+  EXPECT_EQ(target.ask("report")["caught"], 42);
+  ASSERT_APPLIED(revert_hot("thrower-1", target.pid(), {}));
+  EXPECT_EQ(target.ask("report")["answer"], 1);
+  EXPECT_EQ(target.maps().find("suture"), std::string::npos) << target.maps();
+}
+
 }  // namespace
 }  // namespace suture

@@ -38,7 +38,8 @@ TargetProgram::TargetProgram(const std::string &name, const std::vector<std::str
   std::vector<char *> argv = {const_cast<char *>(path.c_str())};
   for (const std::string &argument : arguments) argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
-  if (::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ) != 0) pid_ = 0;
+  if (::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ) != 0)
+    std::abort();  // no pid to send signals to
   posix_spawn_file_actions_destroy(&actions);
   ::close(in[0]);
   ::close(out[1]);
@@ -92,8 +93,8 @@ bool TargetProgram::makes_progress() {
 }
 
 bool TargetProgram::alive() const {
-  int status = 0;
-  return ::waitpid(pid_, &status, WNOHANG | WNOWAIT) == 0;
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
 std::string TargetProgram::maps() const {
@@ -115,21 +116,40 @@ const ImageSymbol *find_symbol(const Image &image, const std::string &name) {
   return nullptr;
 }
 
-// One CIE and one FDE a function: CFA is rsp + 8 throughout.
-Bytes frame_information(uint64_t at, const std::vector<std::pair<uint64_t, uint64_t>> &functions) {
+struct NewFunction {
+  uint64_t begin = 0;
+  uint64_t size = 0;
+  bool has_frame = false;  // of 8 bytes, from its first instruction (4 bytes) to the add before its last
+};
+
+// One CIE (CFA is rsp + 8) and one FDE a function.
+Bytes frame_information(uint64_t at, const std::vector<NewFunction> &functions) {
   ByteWriter out;
   const Bytes cie = {0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1, 0, 0};
   out.u32(static_cast<uint32_t>(cie.size()));
   out.append(cie);
-  for (const auto &[begin, size] : functions) {
-    out.u32(16);
+  for (const NewFunction &function : functions) {
+    out.u32(20);
     out.u32(static_cast<uint32_t>(out.size()));  // back to the CIE at 0
-    out.u32(static_cast<uint32_t>(begin - (at + out.size())));
-    out.u32(static_cast<uint32_t>(size));
-    out.u32(0);
+    out.u32(static_cast<uint32_t>(function.begin - (at + out.size())));
+    out.u32(static_cast<uint32_t>(function.size));
+    // no augmentation data; advance 4, CFA offset 16; advance to the ret, CFA offset 8
+    const uint8_t to_ret = static_cast<uint8_t>(0x40 | (function.size - 5));
+    if (function.has_frame)
+      out.append(Bytes{0, 0x44, 0x0e, 16, to_ret, 0x0e, 8, 0});
+    else
+      out.zeros(8);
   }
   out.u32(0);
   return std::move(out).take();
+}
+
+constexpr size_t kCallFieldOffset = 5;
+// sub rsp, 8; call target; add rsp, 8; ret
+Bytes call_through(uint64_t at, uint64_t target) {
+  Bytes code = {0x48, 0x83, 0xec, 0x08, 0xe8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 0x08, 0xc3};
+  store<uint32_t>(code, kCallFieldOffset, static_cast<uint32_t>(target - (at + kCallFieldOffset + 4)));
+  return code;
 }
 
 }  // namespace
@@ -149,13 +169,19 @@ HotImage make_hot_image(const std::string &target, const std::string &patch_id,
   HotSegment text;
   text.executable = true;
   text.bytes.resize(kHotHeaderBytes);
-  std::vector<std::pair<uint64_t, uint64_t>> functions;
+  std::vector<NewFunction> functions;
   for (const Replacement &replacement : replacements) {
     const ImageSymbol *symbol = find_symbol(*image, replacement.symbol);
     EXPECT_NE(symbol, nullptr) << replacement.symbol;
     if (symbol == nullptr) continue;
     text.bytes.resize((text.bytes.size() + 15) / 16 * 16, 0xcc);
-    const Bytes code = replacement.code.empty() ? return_value(replacement.value) : replacement.code;
+    Bytes code = replacement.code.empty() ? return_value(replacement.value) : replacement.code;
+    if (!replacement.calls.empty()) {
+      const ImageSymbol *called = find_symbol(*image, replacement.calls);
+      EXPECT_NE(called, nullptr) << replacement.calls;
+      if (called != nullptr) code = call_through(text.bytes.size(), called->address.value);
+      out.fixups.push_back({Fixup::Kind::base_rel32, PatchOffset(text.bytes.size() + kCallFieldOffset), 0});
+    }
     Redirect redirect;
     redirect.name = replacement.symbol;
     redirect.old_entry = symbol->address;
@@ -164,7 +190,7 @@ HotImage make_hot_image(const std::string &target, const std::string &patch_id,
     redirect.old_parts = {{symbol->address, symbol->size_bytes}};
     redirect.target = PatchOffset(text.bytes.size());
     redirect.new_size_bytes = code.size();
-    functions.push_back({text.bytes.size(), code.size()});
+    functions.push_back({text.bytes.size(), code.size(), !replacement.calls.empty()});
     text.bytes.insert(text.bytes.end(), code.begin(), code.end());
     Validation validation;
     validation.range = {symbol->address, symbol->size_bytes};

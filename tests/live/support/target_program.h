@@ -44,6 +44,8 @@ struct Replacement {
   std::string symbol;
   int value = 0;
   Bytes code;  // when not empty
+  // When not empty: "sub rsp, 8; call THIS; add rsp, 8; ret", with unwind information.
+  std::string calls = {};
 };
 
 // A hot image made by hand: what the builder would make for these replacements.

@@ -1,6 +1,7 @@
 // A program to be patched. Threads call the functions below all the time and check what comes back; commands arrive on
 // stdin, one a line:
-//   report    prints "calls=N new=N old_after_new=N torn=N wrong=N gap_us=N"
+//   report    prints "calls=N new=N old_after_new=N torn=N wrong=N wrong_values=N gap_us=N answer=N second=N"; wrong
+//             counts wrong values and calls that returned early, late or interrupted
 //   quit
 // Usage: worker MODE THREADS. Modes: spin, hot, nested, blocked, sleepers, recursive, idle.
 #define _GNU_SOURCE
@@ -60,7 +61,7 @@ PATCHED int recursive(int depth) { return depth == 0 ? 1 : recursive(depth - 1) 
 
 struct counts {
   pthread_t thread;
-  _Atomic unsigned long long calls, new_calls, old_after_new, torn, wrong, gap_ns;
+  _Atomic unsigned long long calls, new_calls, old_after_new, torn, wrong, wrong_values, gap_ns;
   char pad[64];
 };
 static struct counts counts[1024];
@@ -71,7 +72,7 @@ static void check(struct counts *c, int value, int old_value) {
   if (value == old_value + 1)
     ++c->new_calls;
   else if (value != old_value)
-    ++c->wrong;
+    ++c->wrong, ++c->wrong_values;
   else if (c->new_calls != 0)
     ++c->old_after_new;
 }
@@ -126,18 +127,19 @@ static void *sleep_in_nanosleep(void *argument) {
 }
 
 static void report(int threads) {
-  unsigned long long calls = 0, fresh = 0, back = 0, torn = 0, wrong = 0, gap = 0;
+  unsigned long long calls = 0, fresh = 0, back = 0, torn = 0, wrong = 0, values = 0, gap = 0;
   for (int i = 0; i < threads; ++i) {
     calls += counts[i].calls;
     fresh += counts[i].new_calls;
     back += counts[i].old_after_new;
     torn += counts[i].torn;
     wrong += counts[i].wrong;
+    values += counts[i].wrong_values;
     if (counts[i].gap_ns > gap) gap = counts[i].gap_ns;
     counts[i].gap_ns = 0;
   }
-  printf("calls=%llu new=%llu old_after_new=%llu torn=%llu wrong=%llu gap_us=%llu answer=%d second=%d\n", calls, fresh,
-         back, torn, wrong, gap / 1000, answer(), second());
+  printf("calls=%llu new=%llu old_after_new=%llu torn=%llu wrong=%llu wrong_values=%llu gap_us=%llu answer=%d second=%d\n",
+         calls, fresh, back, torn, wrong, values, gap / 1000, answer(), second());
   fflush(stdout);
 }
 

@@ -1,0 +1,13 @@
+// Reads the TypeTable of an object from its debugging information. Types local to a function are left out: their values
+// live no longer than a call, and no call of a replaced function is in progress when a patch takes effect.
+#pragma once
+
+#include "base/result.h"
+#include "build/dwarf_object.h"
+#include "build/type_table.h"
+
+namespace suture::dwarf {
+
+Result<TypeTable> read_types(const Object &object);
+
+}  // namespace suture::dwarf

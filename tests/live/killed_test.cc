@@ -1,0 +1,183 @@
+// The tool is killed in the middle of its work: the target lives, has the whole patch or none of it, and the next run
+// puts things in order. In builds with fault points every point is tried; elsewhere kills come at random instants.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <set>
+
+#include "apply/apply.h"
+#include "base/file.h"
+#include "support/target_program.h"
+
+namespace suture {
+namespace {
+
+constexpr const char *kPatch = "killed";
+
+HotImage pair_patch() {
+  return make_hot_image("worker", kPatch, {{"answer", 2, {}}, {"second", 12, {}}});
+}
+HotImage lone_patch() {
+  return make_hot_image("worker", kPatch, {{"answer", 2, {}}});
+}
+
+// Runs `work` in a child of its own.
+pid_t start(const std::function<void()> &work) {
+  const pid_t child = ::fork();
+  if (child < 0) std::abort();  // -1 is not for kill()
+  if (child != 0) return child;
+  work();
+  ::_exit(0);
+}
+
+bool was_killed(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+// Alive, making progress, not stopped, and wholly old or wholly new.
+void expect_whole(TargetProgram &target, const HotImage &hot, const std::string &when) {
+  ASSERT_TRUE(target.alive()) << when;
+  ASSERT_TRUE(target.makes_progress()) << when;
+  std::map<std::string, long> now = target.ask("report");
+  EXPECT_EQ(now["wrong_values"], 0) << when;
+  EXPECT_TRUE(now["answer"] == 1 || now["answer"] == 2) << when;
+  const bool together = hot.redirects.size() < 2 || now["second"] - now["answer"] == 10;
+  EXPECT_TRUE(together) << when << ": answer " << now["answer"] << ", second " << now["second"];
+}
+
+void expect_next_run_repairs(TargetProgram &target, const HotImage &hot, const std::string &when) {
+  const Result<ApplyReport> next = apply_hot({&hot}, target.pid(), {});
+  ASSERT_TRUE(next.has_value()) << when << ": " << next.error().text();
+  EXPECT_EQ(target.ask("report")["answer"], 2) << when;
+  const Result<std::vector<AppliedPatch>> applied = read_applied(target.pid());
+  ASSERT_TRUE(applied.has_value()) << when;
+  EXPECT_EQ(std::count_if(applied->begin(), applied->end(),
+                          [](const AppliedPatch &p) { return p.state == AppliedPatch::State::applied; }),
+            1)
+      << when;
+  const Result<ApplyReport> back = revert_hot(kPatch, target.pid(), {});
+  ASSERT_TRUE(back.has_value()) << when << ": " << back.error().text();
+  EXPECT_EQ(target.ask("report")["answer"], 1) << when;
+  EXPECT_EQ(target.maps().find("suture"), std::string::npos) << when << "\n" << target.maps();
+  const std::string fds = "/proc/" + std::to_string(target.pid()) + "/fd";
+  for (const auto &entry : std::filesystem::directory_iterator(fds)) {
+    std::error_code ignored;
+    EXPECT_EQ(std::filesystem::read_symlink(entry.path(), ignored).string().find("suture"), std::string::npos) << when;
+  }
+}
+
+#ifdef SUTURE_FAULT_POINTS
+
+std::set<std::string> points_passed(const std::function<void()> &work) {
+  TempDir folder = *TempDir::create("suture-fault");
+  const std::string trace = (folder.path() / "trace").string();
+  const pid_t child = start([&] {
+    ::setenv("SUTURE_FAULT_TRACE", trace.c_str(), 1);
+    work();
+  });
+  ::waitpid(child, nullptr, 0);
+  std::set<std::string> out;
+  std::ifstream lines(trace);
+  for (std::string line; std::getline(lines, line);) out.insert(line);
+  return out;
+}
+
+void kill_at_every_point(const HotImage &hot, const std::vector<std::string> &arguments, bool in_revert) {
+  const auto apply = [&](pid_t pid) { (void)apply_hot({&hot}, pid, {}); };
+  const auto revert = [&](pid_t pid) { (void)revert_hot(kPatch, pid, {}); };
+  std::set<std::string> points;
+  {
+    TargetProgram target("worker", arguments);
+    if (in_revert) apply(target.pid());
+    points = points_passed([&] { in_revert ? revert(target.pid()) : apply(target.pid()); });
+  }
+  EXPECT_GT(points.size(), 15u);
+  for (const std::string &point : points) {
+    TargetProgram target("worker", arguments);
+    if (in_revert) apply(target.pid());
+    const pid_t child = start([&] {
+      ::setenv("SUTURE_FAULT", point.c_str(), 1);
+      in_revert ? revert(target.pid()) : apply(target.pid());
+    });
+    was_killed(child);  // a point that this run does not come to kills nobody: then the run was whole
+    expect_whole(target, hot, point);
+    expect_next_run_repairs(target, hot, point);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(Killed, AtEveryPointOfApplyingOneFunction) {
+  kill_at_every_point(lone_patch(), {"spin", "2"}, false);
+}
+TEST(Killed, AtEveryPointOfApplyingTwoFunctions) {
+  kill_at_every_point(pair_patch(), {"spin", "2"}, false);
+}
+TEST(Killed, AtEveryPointOfRevertingOneFunction) {
+  kill_at_every_point(lone_patch(), {"spin", "2"}, true);
+}
+TEST(Killed, AtEveryPointOfRevertingTwoFunctions) {
+  kill_at_every_point(pair_patch(), {"spin", "2"}, true);
+}
+TEST(Killed, AtEveryPointWithThreadsInSystemCalls) {
+  kill_at_every_point(pair_patch(), {"sleepers", "6"}, false);
+}
+
+#endif
+
+void kill_at_random(const HotImage &hot, const std::vector<std::string> &arguments, int rounds) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::minstd_rand random(seed);
+  TargetProgram target("worker", arguments);
+  int killed = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const pid_t child = start([&] {
+      (void)apply_hot({&hot}, target.pid(), {});
+      (void)revert_hot(kPatch, target.pid(), {});
+    });
+    ::usleep(std::uniform_int_distribution<useconds_t>(0, 20000)(random));
+    ::kill(child, SIGKILL);
+    killed += was_killed(child) ? 1 : 0;
+    expect_whole(target, hot, "round " + std::to_string(round));
+    if (testing::Test::HasFatalFailure()) return;
+  }
+  EXPECT_GT(killed, 0);
+  expect_next_run_repairs(target, hot, "after all rounds");
+}
+
+TEST(Killed, AtRandomWhileThreadsSpin) {
+  kill_at_random(pair_patch(), {"spin", "3"}, 40);
+}
+TEST(Killed, AtRandomWithOneFunction) {
+  kill_at_random(lone_patch(), {"spin", "1"}, 40);
+}
+TEST(Killed, AtRandomWhileThreadsWaitInSystemCalls) {
+  kill_at_random(pair_patch(), {"sleepers", "6"}, 40);
+}
+TEST(Killed, AtRandomWhileCallersWaitAtGates) {
+  const HotImage hot = make_hot_image("worker", kPatch, {{"slow", 2, {}}, {"answer", 2, {}}});
+  TargetProgram target("worker", {"hot", "4"});
+  for (int round = 0; round < 20; ++round) {
+    const pid_t child = start([&] {
+      (void)apply_hot({&hot}, target.pid(), {});
+      (void)revert_hot(kPatch, target.pid(), {});
+    });
+    ::usleep(static_cast<useconds_t>(3000 + 1700 * round));
+    ::kill(child, SIGKILL);
+    was_killed(child);
+    ASSERT_TRUE(target.alive());
+    ASSERT_TRUE(target.makes_progress());
+    EXPECT_EQ(target.ask("report")["wrong_values"], 0);
+  }
+}
+
+}  // namespace
+}  // namespace suture
