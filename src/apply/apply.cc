@@ -58,6 +58,11 @@ Result<FoundUnits> find_units(const Session &session, const std::vector<const Ho
     if (hot->base_id.kind == ImageId::Kind::none) return Error::refused(cat(hot->base_path, " has no build-id"));
     for (const Module &module : session.modules) {
       if (module.id != hot->base_id) continue;
+      const auto &cold = module.cold_patches;
+      if (std::find(cold.begin(), cold.end(), hot->patch_id) != cold.end()) {
+        ++out.already;  // the process started from the coldpatched file
+        continue;
+      }
       if (has_unit(session, hot->patch_id, module)) {
         ++out.already;
         continue;

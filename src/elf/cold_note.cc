@@ -52,24 +52,30 @@ bool is_cold_note(ByteView notes) {
   return !description_of(notes).empty();
 }
 
+std::vector<ColdPatchRecord> parse_cold_note(ByteView notes) {
+  ByteReader in(description_of(notes));
+  if (in.u8() != kVersion) return {};
+  std::vector<ColdPatchRecord> records;
+  const uint64_t count = in.uleb();
+  for (uint64_t i = 0; i < std::min<uint64_t>(count, kMaxRecords) && in.ok(); ++i) {
+    ColdPatchRecord record;
+    const ByteView digest = in.take(record.base_digest.size());
+    std::copy(digest.begin(), digest.end(), record.base_digest.begin());
+    const uint64_t id_bytes = in.uleb();
+    record.patch_id = as_text(in.take(id_bytes));
+    records.push_back(std::move(record));
+  }
+  if (!in.ok() || records.size() != count) return {};
+  return records;
+}
+
 std::vector<ColdPatchRecord> read_cold_note(const Image &image) {
   const auto file = Elf64File::open(image.bytes);
   if (!file) return {};
   for (const Elf64_Phdr &program : file->programs()) {
     if (program.p_type != PT_NOTE) continue;
-    ByteReader in(description_of(image.at(LinkAddr(program.p_vaddr), program.p_filesz)));
-    if (in.u8() != kVersion) continue;
-    std::vector<ColdPatchRecord> records;
-    const uint64_t count = in.uleb();
-    for (uint64_t i = 0; i < std::min<uint64_t>(count, kMaxRecords) && in.ok(); ++i) {
-      ColdPatchRecord record;
-      const ByteView digest = in.take(record.base_digest.size());
-      std::copy(digest.begin(), digest.end(), record.base_digest.begin());
-      const uint64_t id_bytes = in.uleb();
-      record.patch_id = as_text(in.take(id_bytes));
-      records.push_back(std::move(record));
-    }
-    if (in.ok() && records.size() == count) return records;
+    std::vector<ColdPatchRecord> records = parse_cold_note(image.at(LinkAddr(program.p_vaddr), program.p_filesz));
+    if (!records.empty()) return records;
   }
   return {};
 }

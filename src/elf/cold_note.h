@@ -17,6 +17,8 @@ struct ColdPatchRecord {
 Bytes encode_cold_note(const std::vector<ColdPatchRecord> &records);
 // In the order in which they were added; empty when there is no such note or it is malformed.
 std::vector<ColdPatchRecord> read_cold_note(const Image &image);
+// The same from the content of a note segment, which may come from a process's memory.
+std::vector<ColdPatchRecord> parse_cold_note(ByteView notes);
 // Whether a note segment's content is ours.
 bool is_cold_note(ByteView notes);
 

@@ -7,6 +7,7 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
+#include "elf/cold_note.h"
 #include "base/cat.h"
 
 namespace suture {
@@ -58,16 +59,26 @@ struct ProgramHeader {
   uint64_t memory_bytes;
 };
 
-std::vector<ProgramHeader> read_program_headers(ByteView head) {
+struct HeaderTable {
+  uint64_t offset = 0;  // in the file; in memory too, counted from the ELF header, for a table that is loaded in step
+  uint16_t count = 0;
+};
+
+std::optional<HeaderTable> find_program_headers(ByteView head) {
   ByteReader reader(head);
   reader.seek(offsetof(Elf64_Ehdr, e_phoff));
-  const uint64_t at = reader.u64();
+  HeaderTable table;
+  table.offset = reader.u64();
   reader.seek(offsetof(Elf64_Ehdr, e_phentsize));
   const uint16_t entry_bytes = reader.u16();
-  const uint16_t count = reader.u16();
+  table.count = reader.u16();
+  if (!reader.ok() || entry_bytes != sizeof(Elf64_Phdr) || table.count > kMaxSegments) return std::nullopt;
+  return table;
+}
+
+std::vector<ProgramHeader> read_program_headers(ByteView table, uint16_t count) {
+  ByteReader reader(table);
   std::vector<ProgramHeader> out;
-  if (!reader.ok() || entry_bytes != sizeof(Elf64_Phdr) || count > kMaxSegments) return out;
-  reader.seek(at);
   for (uint16_t i = 0; i < count; ++i) {
     ProgramHeader header{};
     header.type = reader.u32();
@@ -89,7 +100,7 @@ class ModuleReader {
       : process_(process), mapping_(mapping), head_(head) {}
 
   std::optional<Module> read() {
-    const std::vector<ProgramHeader> headers = read_program_headers(head_);
+    const std::vector<ProgramHeader> headers = program_headers();
     Module out;
     out.base = mapping_.range.begin;
     out.name = mapping_.name;
@@ -99,6 +110,22 @@ class ModuleReader {
   }
 
  private:
+  // Linkers put the table behind the ELF header. A coldpatch has it in its own segment, at the distance from the ELF header
+  // that it has in the file.
+  std::vector<ProgramHeader> program_headers() const {
+    const std::optional<HeaderTable> table = find_program_headers(head_);
+    if (!table) return {};
+    const uint64_t size_bytes = uint64_t{table->count} * sizeof(Elf64_Phdr);
+    if (table->offset <= head_.size() && size_bytes <= head_.size() - table->offset)
+      return read_program_headers(head_.subspan(static_cast<size_t>(table->offset), static_cast<size_t>(size_bytes)), table->count);
+    const Result<Bytes> bytes = process_.read_bytes(mapping_.range.begin + table->offset, size_bytes);
+    if (!bytes) return {};
+    std::vector<ProgramHeader> headers = read_program_headers(*bytes, table->count);
+    // What lies there must say that it is the table.
+    const bool itself = !headers.empty() && headers.front().type == PT_PHDR && headers.front().memory_bytes == size_bytes;
+    return itself ? std::move(headers) : std::vector<ProgramHeader>();
+  }
+
   bool place(const std::vector<ProgramHeader> &headers, Module &out) const {
     uint64_t low = UINT64_MAX;
     uint64_t high = 0;
@@ -123,15 +150,19 @@ class ModuleReader {
     const RunRange range{out.bias.to_run(header.address), header.memory_bytes};
     if (header.type == PT_GNU_EH_FRAME) out.eh_frame_hdr = range;
     if (header.type == PT_DYNAMIC) out.dynamic = range;
-    if (header.type != PT_NOTE || out.id.kind != ImageId::Kind::none || header.memory_bytes > kMaxNoteBytes) return;
+    if (header.type != PT_NOTE || header.memory_bytes > kMaxNoteBytes) return;
     const uint64_t into = range.begin.value - out.base.value;
-    std::optional<ImageId> id;
-    if (into + range.size_bytes <= head_.size()) {
-      id = build_id_in(head_.subspan(static_cast<size_t>(into), static_cast<size_t>(range.size_bytes)));
+    if (into <= head_.size() && range.size_bytes <= head_.size() - into) {
+      take_note(head_.subspan(static_cast<size_t>(into), static_cast<size_t>(range.size_bytes)), out);
     } else if (const Result<Bytes> bytes = process_.read_bytes(range.begin, range.size_bytes)) {
-      id = build_id_in(*bytes);
+      take_note(*bytes, out);
     }
-    if (id) out.id = *id;
+  }
+
+  static void take_note(ByteView notes, Module &out) {
+    for (ColdPatchRecord &record : parse_cold_note(notes)) out.cold_patches.push_back(std::move(record.patch_id));
+    if (out.id.kind != ImageId::Kind::none) return;
+    if (const std::optional<ImageId> id = build_id_in(notes)) out.id = *id;
   }
 
   const Process &process_;
