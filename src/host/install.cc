@@ -136,6 +136,7 @@ Result<std::vector<HotImage>> read_hot_images(const Package &package) {
 
 ProcessOutcome apply_to_process(const std::vector<HotImage> &images, const Package &package, pid_t pid, const ApplyOptions &options) {
   std::vector<const HotImage *> pointers;
+  pointers.reserve(images.size());
   for (const HotImage &image : images) pointers.push_back(&image);
   ApplyOptions with_requirements = options;
   with_requirements.requires_ids = package.requires_ids;
