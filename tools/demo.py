@@ -33,7 +33,7 @@ def apply_hot(case, server, package):
 
 def apply_cold(case, program, server, package):
     case.heading("apply to the file on disk")
-    digest = harness.sha256_of(program)
+    digest = harness.sha256_of(program)  # a link: redis-server and its tools are one file, which goes by the name it is started under
     case.suture("apply", package, "--disk")
     fresh = redis.Server(case, program, "fresh", io_threads=4)
     show_answer(case, fresh, redis.NEW_ANSWER, "a fresh start of the patched file refuses it from its first moment")
@@ -68,7 +68,7 @@ def run(case):
     load.advance()
     apply_hot(case, server, package)
     load.advance()
-    apply_cold(case, program.resolve(), server, package)
+    apply_cold(case, program, server, package)
     load.advance()
 
     case.heading("what the load saw of all this")
