@@ -172,7 +172,7 @@ Status release_memory(Session &session, const Transaction &transaction) {
 
 Result<SwitchReport> take_back(Session &session, const Transaction &transaction, const SwitchOptions &options,
                                std::string &note) {
-  const Transaction own = transaction;  // the session's records change below
+  const Transaction own = transaction;  // NOLINT(performance-unnecessary-copy-initialization): the session's records change below
   const SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
   TRY(session.refresh());
   Status released;
