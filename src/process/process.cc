@@ -28,7 +28,7 @@ Result<std::string> read_at(int folder, const char *file) {
 }
 
 Error gone(pid_t pid) {
-  return Error::failed(cat("process ", pid, " is gone"));
+  return Error::refused(cat("process ", pid, " is gone"));
 }
 
 Fd open_folder(int at, const std::string &path) {

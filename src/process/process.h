@@ -26,7 +26,7 @@ struct ReadPiece {
 
 class Process {
  public:
-  // Refused for what cannot be a target: kernel threads, zombies; failed when it is gone or not ours to see.
+  // Refused for what cannot be a target: kernel threads, zombies, numbers that no process has; failed when it is not ours to see.
   static Result<Process> open(pid_t pid);
 
   pid_t pid() const { return pid_; }
