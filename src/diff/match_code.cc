@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/byte_writer.h"
+#include "diff/program.h"
 
 namespace suture {
 
@@ -82,7 +83,7 @@ class Matcher {
       const uint64_t field_at = here_ + (edge.offset - a.at);
       const uint64_t field = static_cast<uint64_t>(read_field(image_, field_at, edge_bytes(edge.kind)));
       uint64_t value = field - static_cast<uint64_t>(edge.addend);
-      if (relative(edge)) value += at_.value + field_at;
+      if (is_pc_relative(edge.kind)) value += at_.value + field_at;
       if (edge.kind == EdgeKind::abs32) value = (field & 0xffffffff) - static_cast<uint64_t>(edge.addend);
       match_.edges.push_back({e, value, false});
     }
@@ -90,20 +91,6 @@ class Matcher {
     note_offset(a.at);
     match_.compared_bytes += a.insn.size_bytes - std::min<uint32_t>(a.insn.size_bytes, 4 * a.edge_count);
     here_ += image_bytes;
-  }
-
-  static bool relative(const Edge &edge) {
-    switch (edge.kind) {
-      case EdgeKind::pc32:
-      case EdgeKind::pc64:
-      case EdgeKind::plt32:
-      case EdgeKind::got_pc32:
-      case EdgeKind::got_base_pc32:
-      case EdgeKind::tls_gd_pc32:
-      case EdgeKind::tls_ld_pc32:
-      case EdgeKind::tls_ie_pc32: return true;
-      default: return false;
-    }
   }
 
   // Not the same bytes, but perhaps the same operation in another form.

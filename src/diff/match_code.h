@@ -13,12 +13,11 @@
 
 namespace suture {
 
-// Byte ranges [first, second) of the image that correspond to an edge's field.
+// What the image's bytes say of one edge.
 struct SolvedEdge {
-  uint32_t edge = 0;       // index in the section's edges
-  uint64_t value = 0;      // S such that field = S + A (- P), i.e. the value of (access, place) for the edge's own symbol
-                           // plus nothing: the addend is already taken out
-  bool relaxed = false;    // a GOT load that became a direct reference: `value` is the address itself, not the slot
+  uint32_t edge = 0;     // index in the section's edges
+  uint64_t value = 0;    // S such that the field is S + A, less P where it is relative
+  bool relaxed = false;  // a GOT load that became a direct reference: `value` is the address itself, not the slot
 };
 
 struct CodeMatch {
