@@ -37,7 +37,7 @@ Result<int> apply_to_disk(const Options &options, const Package &package, const 
   return kDone;
 }
 
-std::string sentence(const ProcessOutcome &process) {
+std::string sentence(const PatchOutcome &process) {
   std::string text = cat("pid ", process.pid, " (", printable(process.comm), ") ", process.outcome);
   if (process.outcome == "applied")
     text += cat(": ", process.functions.size(), process.functions.size() == 1 ? " function" : " functions", ", stopped for ", process.stop_us, " us");
@@ -52,7 +52,7 @@ Result<int> apply_to_processes(const Options &options, const Package &package, c
   hot.dry_run = options.dry_run;
   Progress progress;
   nlohmann::json out = {{"patch", package.id}, {"results", nlohmann::json::array()}};
-  std::vector<ProcessOutcome> outcomes;
+  std::vector<PatchOutcome> outcomes;
   for (const pid_t pid : options.targets.pids) {
     progress.show(cat("patching pid ", pid));
     outcomes.push_back(apply_to_process(images, package, pid, hot));

@@ -26,7 +26,7 @@ Result<int> revert_on_disk(const std::string &id, const Context &context) {
   return kDone;
 }
 
-std::string sentence(const ProcessOutcome &process) {
+std::string sentence(const PatchOutcome &process) {
   std::string text = cat("pid ", process.pid, " (", printable(process.comm), ") ", process.outcome);
   if (process.outcome == "reverted") text += cat(", stopped for ", process.stop_us, " us");
   if (!process.reason.empty()) text += cat(process.outcome == "reverted" ? "; " : ": ", printable(process.reason));
@@ -40,7 +40,7 @@ Result<int> run(Targets &targets, const Context &context) {
   options.timeout_ms = targets.timeout_ms();
   Progress progress;
   nlohmann::json out = {{"patch", targets.subject}, {"results", nlohmann::json::array()}};
-  std::vector<ProcessOutcome> outcomes;
+  std::vector<PatchOutcome> outcomes;
   for (const pid_t pid : targets.pids) {
     progress.show(cat("reverting in pid ", pid));
     outcomes.push_back(revert_in_process(targets.subject, pid, options));

@@ -26,8 +26,8 @@ std::string comm_of(pid_t pid) {
   return *text;
 }
 
-ProcessOutcome from_report(const Result<ApplyReport> &result, pid_t pid) {
-  ProcessOutcome out;
+PatchOutcome from_report(const Result<ApplyReport> &result, pid_t pid) {
+  PatchOutcome out;
   out.pid = pid;
   out.comm = comm_of(pid);
   if (!result) {
@@ -92,7 +92,7 @@ void until_none_left(const Find &find, const Act &act, HostReport &report) {
     for (const pid_t pid : find()) {
       if (!done.insert(pid).second) continue;
       anything = true;
-      ProcessOutcome outcome = act(pid);
+      PatchOutcome outcome = act(pid);
       const bool gone = !outcome.ok && ::access(cat("/proc/", pid).c_str(), F_OK) != 0;
       if (!gone) report.processes.push_back(std::move(outcome));
     }
@@ -115,12 +115,12 @@ std::string_view name_of(FileOutcome::State state) {
 size_t HostReport::good() const {
   const auto file_good = [](const FileOutcome &file) { return file.state == FileOutcome::State::patched || file.state == FileOutcome::State::already; };
   return static_cast<size_t>(std::count_if(files.begin(), files.end(), file_good)) +
-         static_cast<size_t>(std::count_if(processes.begin(), processes.end(), [](const ProcessOutcome &p) { return p.ok; }));
+         static_cast<size_t>(std::count_if(processes.begin(), processes.end(), [](const PatchOutcome &p) { return p.ok; }));
 }
 
 size_t HostReport::bad() const {
   return static_cast<size_t>(std::count_if(files.begin(), files.end(), [](const FileOutcome &f) { return f.state == FileOutcome::State::refused; })) +
-         static_cast<size_t>(std::count_if(processes.begin(), processes.end(), [](const ProcessOutcome &p) { return !p.ok; }));
+         static_cast<size_t>(std::count_if(processes.begin(), processes.end(), [](const PatchOutcome &p) { return !p.ok; }));
 }
 
 Result<std::vector<HotImage>> read_hot_images(const Package &package) {
@@ -134,7 +134,7 @@ Result<std::vector<HotImage>> read_hot_images(const Package &package) {
   return images;
 }
 
-ProcessOutcome apply_to_process(const std::vector<HotImage> &images, const Package &package, pid_t pid, const ApplyOptions &options) {
+PatchOutcome apply_to_process(const std::vector<HotImage> &images, const Package &package, pid_t pid, const ApplyOptions &options) {
   std::vector<const HotImage *> pointers;
   pointers.reserve(images.size());
   for (const HotImage &image : images) pointers.push_back(&image);
@@ -143,7 +143,7 @@ ProcessOutcome apply_to_process(const std::vector<HotImage> &images, const Packa
   return from_report(apply_hot(pointers, pid, with_requirements), pid);
 }
 
-ProcessOutcome revert_in_process(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
+PatchOutcome revert_in_process(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
   return from_report(revert_hot(patch_id, pid, options), pid);
 }
 

@@ -30,7 +30,7 @@ struct FileOutcome {
 };
 std::string_view name_of(FileOutcome::State state);
 
-struct ProcessOutcome {
+struct PatchOutcome {
   pid_t pid = 0;
   std::string comm;
   bool ok = false;      // is as asked now
@@ -45,15 +45,15 @@ struct ProcessOutcome {
 struct HostReport {
   std::string patch_id;
   std::vector<FileOutcome> files;
-  std::vector<ProcessOutcome> processes;
+  std::vector<PatchOutcome> processes;
   unsigned passes = 0;  // looks at the process table
   size_t good() const;  // files and processes that are as asked
   size_t bad() const;   // that are not
 };
 
 // One process; never fails, tells.
-ProcessOutcome apply_to_process(const std::vector<HotImage> &images, const Package &package, pid_t pid, const ApplyOptions &options);
-ProcessOutcome revert_in_process(const std::string &patch_id, pid_t pid, const ApplyOptions &options);
+PatchOutcome apply_to_process(const std::vector<HotImage> &images, const Package &package, pid_t pid, const ApplyOptions &options);
+PatchOutcome revert_in_process(const std::string &patch_id, pid_t pid, const ApplyOptions &options);
 
 // Refused when nothing on this host is for the package; what failed for single files and processes is in the report.
 Result<HostReport> install_package(const VerifiedBytes &verified, const Package &package, const InstallOptions &options);
