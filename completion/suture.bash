@@ -18,7 +18,7 @@ _suture() {
     esac
     local options="--help"
     case $command in
-        '') options="build apply revert status install uninstall inspect verify sign keygen --help --version" ;;
+        '') options="build apply revert status install uninstall inspect report verify sign keygen --help --version" ;;
         build) options+=" --pre --post --source --patch --build --image --output --id --sequence --patch-version --description
             --cve --requires --supersedes --allow --work --build-path --jobs --explain --dry-run --no-line-anchoring --json" ;;
         apply) options+=" --pid --disk --timeout --allow-unsigned --dry-run --trust-dir --state-dir --json" ;;
@@ -26,7 +26,8 @@ _suture() {
         status) options+=" --pid --state-dir --json" ;;
         install) options+=" --timeout --allow-unsigned --downgrade --dry-run --trust-dir --state-dir --json" ;;
         uninstall) options+=" --timeout --dry-run --state-dir --json" ;;
-        inspect) options+=" --public-key --trust-dir --json" ;;
+        inspect) options+=" --disasm --whole --public-key --trust-dir --json" ;;
+        report) options+=" --output --public-key --trust-dir --json" ;;
         verify) options+=" --public-key --trust-dir --export --json" ;;
         sign) options+=" --key --output --comment --password-file --no-detached --json" ;;
         keygen) options+=" --output --password --password-file --force --json" ;;
@@ -36,7 +37,7 @@ _suture() {
         return
     fi
     case $command in
-        apply|install|inspect|verify|sign)
+        apply|install|inspect|report|verify|sign)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -X '!*.hotpatch' -- "$current"; compgen -d -- "$current") ;;
         revert|uninstall)

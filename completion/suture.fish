@@ -5,7 +5,7 @@ function __suture_installed
     test -d $state/packages; and command ls -- $state/packages
 end
 
-set -l commands build apply revert status install uninstall inspect verify sign keygen
+set -l commands build apply revert status install uninstall inspect report verify sign keygen
 complete -c suture -f
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -l version -d 'show the version'
 complete -c suture -l help -s h -d 'show help'
@@ -16,12 +16,13 @@ complete -c suture -n "not __fish_seen_subcommand_from $commands" -a status -d '
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -a install -d 'apply a package to the file and to all that use it'
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -a uninstall -d 'take an installed package back'
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -a inspect -d 'show what a package holds'
+complete -c suture -n "not __fish_seen_subcommand_from $commands" -a report -d 'write a page about a package'
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -a verify -d 'check a signature'
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -a sign -d 'sign a package'
 complete -c suture -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'make a pair of keys'
 
 complete -c suture -n "__fish_seen_subcommand_from $commands" -l json -d 'report as JSON'
-complete -c suture -n '__fish_seen_subcommand_from apply install inspect verify sign' -k -a '(__fish_complete_suffix .hotpatch)'
+complete -c suture -n '__fish_seen_subcommand_from apply install inspect report verify sign' -k -a '(__fish_complete_suffix .hotpatch)'
 complete -c suture -n '__fish_seen_subcommand_from revert uninstall' -a '(__suture_installed)'
 complete -c suture -n '__fish_seen_subcommand_from apply revert status' -l pid -x -a '(__fish_complete_pids)' -d process
 complete -c suture -n '__fish_seen_subcommand_from apply revert' -l disk -d 'the file on disk'
@@ -29,9 +30,9 @@ complete -c suture -n '__fish_seen_subcommand_from apply revert install uninstal
 complete -c suture -n '__fish_seen_subcommand_from apply install' -l allow-unsigned -d 'without a trusted signature'
 complete -c suture -n '__fish_seen_subcommand_from apply build' -l dry-run -d 'change nothing'
 complete -c suture -n '__fish_seen_subcommand_from install' -l downgrade -d 'accept a lower sequence'
-complete -c suture -n '__fish_seen_subcommand_from apply install inspect verify' -l trust-dir -r -d 'folder of trusted keys'
+complete -c suture -n '__fish_seen_subcommand_from apply install inspect report verify' -l trust-dir -r -d 'folder of trusted keys'
 complete -c suture -n '__fish_seen_subcommand_from apply revert status install uninstall' -l state-dir -r -d 'folder of what is installed'
-complete -c suture -n '__fish_seen_subcommand_from inspect verify' -s p -l public-key -r -d 'this key only'
+complete -c suture -n '__fish_seen_subcommand_from inspect report verify' -s p -l public-key -r -d 'this key only'
 complete -c suture -n '__fish_seen_subcommand_from verify' -l export -r -d 'write what minisign verifies'
 complete -c suture -n '__fish_seen_subcommand_from sign' -s k -l key -r -d 'secret key'
 complete -c suture -n '__fish_seen_subcommand_from sign' -s c -l comment -x -d 'trusted comment'
@@ -39,7 +40,9 @@ complete -c suture -n '__fish_seen_subcommand_from sign' -l no-detached -d 'no s
 complete -c suture -n '__fish_seen_subcommand_from sign keygen' -l password-file -r -d 'password of the key'
 complete -c suture -n '__fish_seen_subcommand_from keygen' -l password -d 'encrypt the secret key'
 complete -c suture -n '__fish_seen_subcommand_from keygen' -l force -d overwrite
-complete -c suture -n '__fish_seen_subcommand_from sign keygen build' -s o -l output -r -d 'write there'
+complete -c suture -n '__fish_seen_subcommand_from sign keygen build report' -s o -l output -r -d 'write there'
+complete -c suture -n '__fish_seen_subcommand_from inspect' -l disasm -d 'old and new code side by side'
+complete -c suture -n '__fish_seen_subcommand_from inspect' -l whole -d 'equal instructions too'
 complete -c suture -n '__fish_seen_subcommand_from build' -l pre -r -d 'source before the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l post -r -d 'source after the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l source -r -d 'source before the fix'

@@ -25,6 +25,7 @@ constexpr AddCommand kCommands[] = {
     add_install,
     add_uninstall,
     add_inspect,
+    add_report,
     add_verify,
     add_sign,
     add_keygen,

@@ -20,6 +20,7 @@ void add_uninstall(CLI::App &app, Context &context);
 void add_sign(CLI::App &app, Context &context);
 void add_verify(CLI::App &app, Context &context);
 void add_inspect(CLI::App &app, Context &context);
+void add_report(CLI::App &app, Context &context);
 void add_keygen(CLI::App &app, Context &context);
 
 // All of them, on an app that has none yet.

@@ -100,6 +100,8 @@ class PatchMaker {
     TRY(binder_.add_unwind());
     for (const Replaced &entry : replaced_) TRY_WHILE(add_redirect(entry), cat("replacing ", entry.difference->name));
     report_additions();
+    const std::vector<Place> carried = binder_.carried_functions();
+    out_.carried.insert(carried.begin(), carried.end());
     out_.object = std::move(binder_).take();
     return std::move(out_);
   }
@@ -180,7 +182,7 @@ class PatchMaker {
     add_validations(redirect.redirect);
     uint64_t old_bytes = 0;
     for (const LinkRange &part : redirect.redirect.old_parts) old_bytes += part.size_bytes;
-    out_.functions.push_back({symbol.name, old_bytes, new_bytes(entry.post), entry.difference->reason, false});
+    out_.functions.push_back({symbol.name, old_bytes, new_bytes(entry.post), entry.difference->reason, false, entry.post, entry.pre});
     binder_.add_redirect(std::move(redirect));
     return {};
   }
@@ -240,7 +242,7 @@ class PatchMaker {
       if (std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced &entry) { return entry.post == place; })) continue;
       const bool copy = in_.comparison->of(place.object, place.section) == Change::same;
       out_.functions.push_back({in_.post->program().describe(place), 0, new_bytes(place),
-                                copy ? "a copy: the image has no such function of its own that could be told for certain" : "new", true});
+                                copy ? "a copy: the image has no such function of its own that could be told for certain" : "new", true, place, std::nullopt});
     }
   }
 

@@ -2,6 +2,7 @@
 // and a redirect for each replaced function. Refuses what it cannot bind, and lists what would be unsafe (hazards).
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ struct PatchedFunction {
   uint64_t new_size_bytes = 0;
   std::string reason;
   bool added = false;  // new, not a replacement
+  Place post;          // in the post objects
+  std::optional<Place> pre;  // what it replaces
 };
 
 struct DiffInput {
@@ -44,6 +47,7 @@ struct DiffInput {
 struct MadePatch {
   PatchObject object;
   std::vector<PatchedFunction> functions;
+  std::set<Place> carried;  // post code that comes along, parts included
   std::vector<std::string> not_in_image;  // changed functions that this image does not contain
   std::vector<std::string> notes;         // decisions worth telling (--explain)
 };

@@ -124,6 +124,7 @@ Status check_package(const Package &package) {
     TRY(check_text(hazard.item, "hazards: item", kMaxNameBytes));
     TRY(check_text(hazard.detail, "hazards: detail", kMaxTextBytes));
   }
+  TRY(check_blob(package.review_blob, "review"));
   return check_images(package.images);
 }
 

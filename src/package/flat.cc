@@ -57,6 +57,8 @@ void each_field(Io &io, SomePackage &package) {
     io.flag(hazard.allowed);
   });
   io.list(package.images, kMaxImages, [&](auto &image) { each_field_of_image(io, image); });
+  io.bytes(package.review);
+  each_field_of_blob(io, package.review_blob);
   io.list(package.unknown_fields, kMaxListEntries, text);
 }
 

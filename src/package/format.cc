@@ -47,6 +47,9 @@ Result<Bytes> encode_package(const Package &package) {
     blobs.push_back(std::move(hot.compressed));
     blobs.push_back(std::move(cold.compressed));
   }
+  StoredBlob review = TRY(store_blob(filled.review));
+  filled.review_blob = review.entry;
+  blobs.push_back(std::move(review.compressed));
   const std::string manifest = TRY_WHILE(write_manifest(filled), "writing the package's manifest");
   uint64_t payload_bytes = kPayloadHeaderBytes + manifest.size();
   for (const Bytes &blob : blobs) payload_bytes += blob.size();
@@ -81,6 +84,8 @@ Result<Package> parse_payload(ByteView payload, Blobs wanted) {
     image.hot = TRY_WHILE(take_blob(reader, image.hot_blob, want_hot), cat("reading the hot patch of ", image.path));
     image.cold = TRY_WHILE(take_blob(reader, image.cold_blob, want_cold), cat("reading the coldpatch of ", image.path));
   }
+  package.review = TRY_WHILE(take_blob(reader, package.review_blob, wanted == Blobs::review || wanted == Blobs::all),
+                             "reading the review");
   if (!reader.at_end()) return Error::corrupt("the package holds more than its manifest names");
   return package;
 }

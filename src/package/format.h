@@ -7,8 +7,8 @@
 
 namespace suture {
 
-// Which binaries to decompress: an apply needs no coldpatch, an inspection needs neither.
-enum class Blobs { none, hot, cold, all };
+// What to decompress: an apply needs no coldpatch, an inspection only the review.
+enum class Blobs { none, hot, cold, review, all };
 
 // Fills the blob fields of the manifest itself.
 Result<Bytes> encode_package(const Package &package);

@@ -50,6 +50,8 @@ Error malformed(std::string_view what) {
   return Error::corrupt(cat("manifest: ", what));
 }
 
+enum class Presence { required, optional };
+
 // Reads the fields of one object; remembers which were asked for. The first wrong field is the Error.
 class Fields {
  public:
@@ -100,8 +102,9 @@ class Fields {
     wrong(name, value->is_array() ? "has too many entries" : "is not an array");
     return kNone;
   }
-  // An object, or nothing where the field is null.
-  const Json *object_or_null(const char *name) {
+  // An object, or nothing where the field is null or, if it may be, missing.
+  const Json *object_or_null(const char *name, Presence presence = Presence::required) {
+    if (presence == Presence::optional && !object_.contains(name)) return nullptr;
     const Json *value = find(name);
     if (value == nullptr || value->is_null()) return nullptr;
     if (value->is_object()) return value;
@@ -233,6 +236,7 @@ Result<Package> read_package(const Json &object) {
   index = 0;
   for (const Json &image : fields.array("images", kMaxImages))
     package.images.push_back(TRY(read_image(image, cat("images[", index++, "]"), package.unknown_fields)));
+  package.review_blob = TRY(read_blob(fields.object_or_null("review", Presence::optional), "review.", package.unknown_fields));
   TRY(fields.finish(package.unknown_fields));
   return package;
 }
@@ -293,6 +297,7 @@ Result<std::string> write_manifest(const Package &package) {
   out["supersedes"] = package.supersedes_ids;
   out["hazards"] = std::move(hazards);
   out["images"] = std::move(images);
+  out["review"] = to_json(package.review_blob);
   std::string text = out.dump(1, ' ');  // check_package() made sure that every string is UTF-8
   if (text.size() > kMaxManifestBytes) return malformed("too large");
   return text + "\n";

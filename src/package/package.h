@@ -60,6 +60,8 @@ struct Package {
   std::vector<std::string> supersedes_ids;
   std::vector<PackageHazard> hazards;
   std::vector<PackageImage> images;
+  Bytes review;  // for people only (src/review/, opaque here); empty if there is none, or it was not asked for
+  PackageBlob review_blob;
   // Fields of the manifest that this version does not know and left alone ("images[0].flavour"); for a note to the
   // reader.
   std::vector<std::string> unknown_fields;

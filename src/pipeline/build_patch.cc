@@ -13,6 +13,7 @@
 #include "elf/read_image.h"
 #include "elf/read_object.h"
 #include "link/linker.h"
+#include "pipeline/make_review.h"
 
 namespace suture {
 
@@ -174,6 +175,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   report.cold_bytes = cold_file.size();
   report.seconds = std::chrono::duration<double>(Clock::now() - started).count();
   add_to_package(request, report, image, std::move(hot_file), std::move(cold_file), whole.package);
+  whole.review.images.push_back(review_image(report.path, linked, input, made));
   return {};
 }
 
@@ -206,6 +208,8 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
     TRY_WHILE(build_image(request, linked, image, report), cat("making the patch for ", linked.shipped_path));
     if (image.hot_bytes == 0) report.unaffected.push_back(image.path);
   }
+  report.review.files = review_sources(request.build.pre_dir, request.build.post_dir, built.source_changes);
+  report.package.review = write_review(report.review);
   report.no_change = report.package.images.empty();
   if (report.no_change)
     return Error::refused("no change: the fix changes no code of the images that were named, so there is nothing to patch");

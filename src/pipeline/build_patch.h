@@ -13,6 +13,7 @@
 #include "diff/make_patch.h"
 #include "diff/run_pre.h"
 #include "package/package.h"
+#include "review/review.h"
 
 namespace suture {
 
@@ -55,6 +56,7 @@ struct BuildPatchReport {
   size_t objects = 0;
   size_t changed_objects = 0;
   bool no_change = false;               // the fix changes no object code of any image
+  Review review;  // goes into the package, for people
   Package package;
 };
 
