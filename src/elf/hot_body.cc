@@ -16,10 +16,14 @@ namespace {
 
 constexpr std::string_view kMagic = "SutureHP";
 constexpr uint16_t kVersion = 1;
-constexpr uint16_t kCompressed = 1;  // flag: the body is one zstd frame
+constexpr uint16_t kVersionWithFields = 2;  // tagged fields follow the redirects
+constexpr uint16_t kCompressed = 1;         // flag: the body is one zstd frame
 constexpr uint64_t kMaxBodyBytes = uint64_t{256} << 20;
 constexpr size_t kFixupKinds = 5;
 constexpr uint8_t kWeak = 1;
+
+// Of fields that only some images have.
+enum Tag : uint8_t { kTagHooks = 1, kTagShadowRoot = 2 };
 
 enum Form : uint8_t { kFormBytes = 0, kFormMasked = 1, kFormDigest = 2 };
 
@@ -235,6 +239,79 @@ Status take_redirects(ByteReader &in, HotImage &image) {
   return {};
 }
 
+void put_field(ByteWriter &out, Tag tag, const ByteWriter &content) {
+  out.uleb(tag);
+  out.uleb(content.size());
+  out.append(content.bytes());
+}
+
+// Ascending by tag.
+void put_fields(ByteWriter &out, const HotImage &image) {
+  const AuthorCode &author = image.author;
+  if (!author.hooks.empty()) {
+    ByteWriter hooks;
+    hooks.uleb(author.hook_runner.value);
+    hooks.uleb(author.hook_counts.value);
+    hooks.uleb(author.hooks.size());
+    for (const Hook &hook : author.hooks) {
+      hooks.u8(static_cast<uint8_t>(hook.kind));
+      hooks.uleb(hook.function.value);
+      put_text(hooks, hook.name);
+    }
+    put_field(out, kTagHooks, hooks);
+  }
+  if (author.shadow_root.value != 0) {
+    ByteWriter root;
+    root.uleb(author.shadow_root.value);
+    put_field(out, kTagShadowRoot, root);
+  }
+}
+
+Status take_hooks(ByteReader &in, AuthorCode &author) {
+  author.hook_runner = PatchOffset(in.uleb());
+  author.hook_counts = PatchOffset(in.uleb());
+  const size_t count = TRY(take_count(in, kMaxHotHooks, "hooks"));
+  for (size_t i = 0; i < count && in.ok(); ++i) {
+    const uint8_t kind = in.u8();
+    if (kind >= kHookKinds) return Error::corrupt(".suture section has a hook of an unknown kind");
+    Hook hook;
+    hook.kind = static_cast<Hook::Kind>(kind);
+    hook.function = PatchOffset(in.uleb());
+    hook.name = take_text(in);
+    author.hooks.push_back(std::move(hook));
+  }
+  return {};
+}
+
+// A field that this program does not know changes what applying means, so it is not passed over.
+Status take_field(uint64_t tag, ByteReader &in, HotImage &image) {
+  switch (tag) {
+    case kTagHooks:
+      TRY(take_hooks(in, image.author));
+      break;
+    case kTagShadowRoot:
+      image.author.shadow_root = PatchOffset(in.uleb());
+      break;
+    default:
+      return Error::refused(cat(".suture section has a field ", tag, " that this program does not know"))
+          .with_next("use the suture that made the package, or a newer one");
+  }
+  if (!in.ok() || !in.at_end()) return Error::corrupt(cat("field ", tag, " of the .suture section is malformed"));
+  return {};
+}
+
+Status take_fields(ByteReader &in, HotImage &image) {
+  uint64_t previous = 0;
+  while (in.ok() && !in.at_end()) {
+    const uint64_t tag = in.uleb();
+    if (in.ok() && tag <= previous) return Error::corrupt(".suture section has fields out of order");
+    previous = tag;
+    ByteReader field(in.take(in.uleb()));
+    if (in.ok()) TRY(take_field(tag, field, image));
+  }
+  return {};
+}
+
 Result<Bytes> unpack(ByteReader &in, uint16_t flags, uint32_t body_bytes) {
   const ByteView stored = in.take(in.remaining());
   if (!(flags & kCompressed)) {
@@ -261,6 +338,10 @@ Bytes write_hot_body(const HotImage &image) {
   put_imports(body, image);
   put_validations(body, image);
   put_redirects(body, image);
+  const size_t fixed_bytes = body.size();
+  put_fields(body, image);
+  // Readers of version 1 know no fields, and need not refuse an image that has none.
+  const uint16_t version = body.size() == fixed_bytes ? kVersion : kVersionWithFields;
 
   constexpr int kLevel = 19;
   Bytes packed(ZSTD_compressBound(body.size()));
@@ -270,7 +351,7 @@ Bytes write_hot_body(const HotImage &image) {
 
   ByteWriter out;
   out.append(as_bytes(kMagic));
-  out.u16(kVersion);
+  out.u16(version);
   out.u16(smaller ? kCompressed : 0);
   out.u32(static_cast<uint32_t>(body.size()));
   out.append(smaller ? packed : body.bytes());
@@ -284,9 +365,9 @@ Status read_hot_body(ByteView section, HotImage &image) {
   const uint16_t flags = outer.u16();
   const uint32_t body_bytes = outer.u32();
   if (!outer.ok()) return Error::corrupt(".suture section is cut short");
-  if (version != kVersion || flags > kCompressed)
-    return Error::refused(
-        cat(".suture section has version ", version, ", flags ", flags, "; this program reads version ", kVersion));
+  if (version < kVersion || version > kVersionWithFields || flags > kCompressed)
+    return Error::refused(cat(".suture section has version ", version, ", flags ", flags,
+                              "; this program reads versions up to ", kVersionWithFields));
   const Bytes body = TRY(unpack(outer, flags, body_bytes));
 
   ByteReader in(body);
@@ -295,6 +376,7 @@ Status read_hot_body(ByteView section, HotImage &image) {
   TRY(take_imports(in, image));
   TRY(take_validations(in, image));
   TRY(take_redirects(in, image));
+  if (version == kVersionWithFields) TRY(take_fields(in, image));
   if (!in.ok() || !in.at_end()) return Error::corrupt(".suture section's body has the wrong length");
   return {};
 }

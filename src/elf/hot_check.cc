@@ -105,6 +105,29 @@ Status check_redirect(const HotImage &image, const Redirect &redirect) {
   return {};
 }
 
+// Author code lies in code, what it shares with the applier in writable memory.
+Status check_author(const HotImage &image) {
+  const AuthorCode &author = image.author;
+  const auto is_code = [&](PatchOffset at) {
+    const HotSegment *segment = segment_with_bytes(image, at, 1);
+    return segment != nullptr && segment->executable && at.value >= kHotHeaderBytes;
+  };
+  const auto is_data = [&](PatchOffset at, uint64_t size_bytes) {
+    return std::any_of(image.segments.begin(), image.segments.end(), [&](const HotSegment &segment) {
+      return segment.writable && at >= segment.address && fits(at - segment.address, size_bytes, segment.memory_bytes);
+    });
+  };
+  if (author.hooks.size() > kMaxHotHooks) return Error::corrupt("hot image has too many hooks");
+  for (const Hook &hook : author.hooks)
+    if (!is_code(hook.function)) return Error::corrupt(cat("hook ", hook.name, " of the hot image is not code of it"));
+  if (!author.hooks.empty() &&
+      (!is_code(author.hook_runner) || !is_data(author.hook_counts, kHookKinds * kHookCountBytes)))
+    return Error::corrupt("hot image has hooks and nothing that can run them");
+  if (author.shadow_root.value != 0 && !is_data(author.shadow_root, sizeof(uint64_t)))
+    return Error::corrupt("hot image's shadow data has no root in its data");
+  return {};
+}
+
 Status check_names(const HotImage &image) {
   if (image.symbols.size() > kMaxHotSymbols) return Error::corrupt("hot image has too many symbols");
   const auto good = [](std::string_view name) {
@@ -114,6 +137,7 @@ Status check_names(const HotImage &image) {
   for (const HotSection &section : image.sections) all = all && good(section.name);
   for (const HotSymbol &symbol : image.symbols) all = all && good(symbol.name);
   for (const Redirect &redirect : image.redirects) all = all && good(redirect.name);
+  for (const Hook &hook : image.author.hooks) all = all && good(hook.name);
   for (const Import &import : image.imports)
     all = all && good(import.name) && good(import.version) && !import.name.empty();
   if (!all) return Error::corrupt("hot image has a name that is too long or not text");
@@ -136,6 +160,7 @@ Status check_hot_image(const HotImage &image) {
   TRY(check_validations(image));
   if (image.redirects.size() > kMaxHotRedirects) return Error::corrupt("hot image has too many redirects");
   for (const Redirect &redirect : image.redirects) TRY(check_redirect(image, redirect));
+  TRY(check_author(image));
   if (image.eh_frame_bytes != 0 && segment_with_bytes(image, image.eh_frame, image.eh_frame_bytes) == nullptr)
     return Error::corrupt("hot image's unwind information lies outside its content");
   return {};

@@ -15,6 +15,7 @@ inline constexpr size_t kMaxHotImports = 1 << 16;
 inline constexpr size_t kMaxHotValidations = 1 << 16;
 inline constexpr size_t kMaxHotRedirects = 1 << 16;
 inline constexpr size_t kMaxHotParts = 64;
+inline constexpr size_t kMaxHotHooks = 64;
 inline constexpr size_t kMaxHotSymbols = 1 << 20;
 inline constexpr size_t kMaxHotNameBytes = 1 << 16;
 inline constexpr uint64_t kMaxValidationBytes = uint64_t{64} << 20;

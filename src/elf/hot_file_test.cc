@@ -109,6 +109,20 @@ void add_redirects(Random &random, HotImage &image) {
   image.symbols.push_back({"exported", PatchOffset(kHotHeaderBytes), 16, false, true});
 }
 
+void add_author_code(Random &random, HotImage &image) {
+  const auto data =
+      std::find_if(image.segments.begin(), image.segments.end(), [](const HotSegment &s) { return s.writable; });
+  if (data == image.segments.end() || data->memory_bytes < kHookKinds * kHookCountBytes || below(random, 2)) return;
+  AuthorCode &author = image.author;
+  if (below(random, 2)) author.shadow_root = data->address + below(random, data->memory_bytes - 8);
+  for (uint64_t i = below(random, 5); i > 0; --i)
+    author.hooks.push_back({static_cast<Hook::Kind>(below(random, kHookKinds)),
+                            PatchOffset(kHotHeaderBytes + below(random, 64)), random_name(random)});
+  if (author.hooks.empty()) return;
+  author.hook_runner = PatchOffset(kHotHeaderBytes);
+  author.hook_counts = data->address;
+}
+
 HotImage random_image(uint64_t seed) {
   Random random(seed);
   HotImage image;
@@ -124,6 +138,7 @@ HotImage random_image(uint64_t seed) {
   image.eh_frame_bytes = below(random, 64);
   add_fixups(random, image);
   add_redirects(random, image);
+  add_author_code(random, image);
   return image;
 }
 
@@ -144,6 +159,7 @@ void expect_same(const HotImage &a, const HotImage &b) {
   EXPECT_TRUE(a.validations == b.validations);
   EXPECT_TRUE(a.redirects == b.redirects);
   EXPECT_TRUE(a.symbols == b.symbols);
+  EXPECT_TRUE(a.author == b.author);
 }
 
 // A patch of the size the format is measured with: 20 functions, 1000 fixups.
@@ -158,6 +174,7 @@ HotImage typical_image() {
   image.validations.clear();
   image.redirects.clear();
   image.symbols.clear();
+  image.author = {};
   image.base_span = {LinkAddr(0), 1600000};
   Bytes text(kHotHeaderBytes);
   for (unsigned i = 0; i < 20; ++i) {
@@ -240,6 +257,43 @@ TEST(HotFile, RefusesToWriteTwoFixupsOnOneField) {
   image.fixups = {{Fixup::Kind::base_rel32, PatchOffset(kHotHeaderBytes), 0},
                   {Fixup::Kind::base_abs64, PatchOffset(kHotHeaderBytes + 2), 0}};
   EXPECT_FALSE(write_hot_file(image));
+}
+
+HotImage image_with_a_hook() {
+  HotImage image = typical_image();
+  const PatchOffset data = image.segments[1].address;
+  image.author.hooks = {{Hook::Kind::pre_apply, PatchOffset(kHotHeaderBytes), "migrate"}};
+  image.author.hook_runner = PatchOffset(kHotHeaderBytes + 100);
+  image.author.hook_counts = data;
+  image.author.shadow_root = data + 64;
+  return image;
+}
+
+TEST(HotFile, RefusesAuthorCodeThatIsNotInItsOwnSegments) {
+  ASSERT_TRUE(write_hot_file(image_with_a_hook()));
+  const auto refuses = [](auto change) {
+    HotImage image = image_with_a_hook();
+    change(image.author);
+    return !write_hot_file(image);
+  };
+  const PatchOffset data = image_with_a_hook().segments[1].address;
+  EXPECT_TRUE(refuses([&](AuthorCode &author) { author.hooks[0].function = data; }));
+  EXPECT_TRUE(refuses([&](AuthorCode &author) { author.hook_runner = PatchOffset(8); }));
+  EXPECT_TRUE(refuses([&](AuthorCode &author) { author.hook_counts = PatchOffset(kHotHeaderBytes); }));
+  EXPECT_TRUE(refuses([&](AuthorCode &author) { author.hook_counts = data + 2990; }));
+  EXPECT_TRUE(refuses([&](AuthorCode &author) { author.shadow_root = PatchOffset(kHotHeaderBytes); }));
+  EXPECT_TRUE(refuses([](AuthorCode &author) { author.hooks.resize(65, author.hooks[0]); }));
+}
+
+// The version in the header of the `.suture` section.
+uint16_t version_in(const Bytes &file) {
+  const std::string_view text = as_text(file);
+  return load<uint16_t>(file, text.find("SutureHP") + 8);
+}
+
+TEST(HotFile, IsReadableByOlderToolsUnlessItHasAuthorCode) {
+  EXPECT_EQ(version_in(*write_hot_file(typical_image())), 1);
+  EXPECT_EQ(version_in(*write_hot_file(image_with_a_hook())), 2);
 }
 
 TEST(HotFile, AddsAtMost4KiBToATypicalPatch) {

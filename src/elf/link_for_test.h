@@ -50,7 +50,7 @@ inline constexpr const char *kScript = R"(SECTIONS {
   .eh_frame : ALIGN(8) { KEEP(*(.eh_frame)) }
   .eh_end : { LONG(0) }
   . = ALIGN(4096) + (. & 4095);
-  .data : { *(.data .data.*) }
+  .data : { *(.data .data.* .suture.*) }
   .bss : { *(.bss .bss.* COMMON) }
   /DISCARD/ : { *(.note*) *(.comment) }
 })";

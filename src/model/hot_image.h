@@ -90,6 +90,28 @@ struct HotSymbol {
   bool global = false;
 };
 
+// Code of the patch's author that runs in the target (include/suture/patch.h), and what it shares with the applier. A
+// place of 0 (the file's header) means that there is none.
+struct Hook {
+  enum class Kind : uint8_t { pre_apply = 0, post_apply = 1, pre_revert = 2, post_revert = 3 };
+  Kind kind = Kind::pre_apply;
+  PatchOffset function;  // int (*)(void)
+  std::string name;
+  auto operator<=>(const Hook &) const = default;
+};
+inline constexpr size_t kHookKinds = 4;
+std::string_view name_of(Hook::Kind kind);
+
+struct AuthorCode {
+  std::vector<Hook> hooks;  // those of one kind run in this order
+  PatchOffset hook_runner;  // calls a hook and keeps count of it
+  PatchOffset hook_counts;  // kHookCountBytes for each kind, in writable data
+  PatchOffset shadow_root;  // pointer to the table of shadow data, in writable data
+  auto operator<=>(const AuthorCode &) const = default;
+};
+// struct suture_hook_count: hooks of a kind begun, hooks finished, first refusal, unused; 4 bytes each.
+inline constexpr uint64_t kHookCountBytes = 16;
+
 struct HotImage {
   std::string patch_id;   // id of the package this belongs to
   ArchId arch = ArchId::unknown;
@@ -106,6 +128,7 @@ struct HotImage {
   std::vector<Validation> validations;
   std::vector<Redirect> redirects;
   std::vector<HotSymbol> symbols;
+  AuthorCode author;
   PatchOffset eh_frame;              // the patch's .eh_frame, ended by a zero word; size 0: none
   uint64_t eh_frame_bytes = 0;
 

@@ -41,5 +41,10 @@ std::vector<Bytes> suture_fuzz_seeds() {
   image.symbols = {{"f", start, 100, true, false}, {"g", data_at, 8, false, true}};
   image.eh_frame = start + 160;
   image.eh_frame_bytes = 40;
-  return {bare, *write_hot_file(image)};
+  const Bytes plain = *write_hot_file(image);
+  image.author = {{{Hook::Kind::pre_apply, start, "begin"}, {Hook::Kind::post_revert, start + 8, "end"}},
+                  start + 16,
+                  data_at,
+                  data_at + 64};
+  return {bare, plain, *write_hot_file(image)};
 }
