@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "build/author_header.h"
 #include "build/build_environment.h"
 #include "build/link_view.h"
 #include "build/object_store.h"
@@ -110,6 +111,7 @@ class Build {
     config_.tree = tree_;
     config_.search_path = get_variable(environment_, "PATH").substr((work_ / "shim").string().size() + 1);
     TRY(make_shim_folder(work_ / "shim", program, config_.search_path));
+    TRY(write_author_header(config_.include()));
     stamp_ = TRY(pre_stamp(program));
     return {};
   }

@@ -23,6 +23,7 @@ struct ShimConfig {
   std::filesystem::path store() const { return state / "store"; }
   std::filesystem::path cache() const { return state / "cache"; }
   std::filesystem::path tmp() const { return state / "tmp"; }
+  std::filesystem::path include() const { return state / "include"; }  // suture/patch.h
 };
 
 Result<ShimConfig> read_shim_config(const std::filesystem::path &shim_folder);

@@ -18,11 +18,14 @@ class Binder {
   // The function at `post` replaces the one at `old_entry`: calls from the patch go to the new one, but its address as a
   // value stays the old entry, which is what the running program compares with.
   void replace(const Place &post, LinkAddr old_entry);
+  // Carries a function or variable that nothing need refer to.
+  void bring(const Place &post) { (void)carry(post); }
   // Binds until nothing new is needed.
   Status bind_all();
   // Unwind entries of all carried code.
   Status add_unwind();
   void add_redirect(PatchRedirect redirect) { out_.redirects.push_back(std::move(redirect)); }
+  void set_author_code(PatchAuthorCode author) { out_.author = std::move(author); }
   void add_validation(Validation validation) { out_.validations.push_back(std::move(validation)); }
   std::optional<uint32_t> piece_of(const Place &post) const;
   std::vector<Place> carried_functions() const;

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/cat.h"
+#include "diff/author_code.h"
 #include "diff/binder.h"
 #include "diff/entry_room.h"
 #include "diff/names.h"
@@ -96,8 +97,11 @@ class PatchMaker {
 
   Result<MadePatch> run() {
     for (const Difference &difference : in_.comparison->differences()) TRY(consider(difference));
+    hooks_ = TRY(find_hooks(in_));
+    TRY(carry_hooks(in_, hooks_, binder_));
     TRY(binder_.bind_all());
     TRY(binder_.add_unwind());
+    binder_.set_author_code(describe_author_code(in_, hooks_, binder_));
     for (const Replaced &entry : replaced_) TRY_WHILE(add_redirect(entry), cat("replacing ", entry.difference->name));
     report_additions();
     const std::vector<Place> carried = binder_.carried_functions();
@@ -241,8 +245,9 @@ class PatchMaker {
       if (is_part_name(in_.post->program().describe(place))) continue;
       if (std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced &entry) { return entry.post == place; })) continue;
       const bool copy = in_.comparison->of(place.object, place.section) == Change::same;
-      out_.functions.push_back({in_.post->program().describe(place), 0, new_bytes(place),
-                                copy ? "a copy: the image has no such function of its own that could be told for certain" : "new", true, place, std::nullopt});
+      std::string reason = hook_reason(hooks_, place);
+      if (reason.empty()) reason = copy ? "a copy: the image has no such function of its own that could be told for certain" : "new";
+      out_.functions.push_back({in_.post->program().describe(place), 0, new_bytes(place), std::move(reason), true, place, std::nullopt});
     }
   }
 
@@ -250,6 +255,7 @@ class PatchMaker {
   Binder binder_;
   std::unordered_set<std::string> linked_names_;
   std::vector<Replaced> replaced_;
+  std::vector<AuthorHook> hooks_;
   MadePatch out_;
 };
 

@@ -189,6 +189,18 @@ class Linker {
       out_.symbols.push_back({piece.name, PatchOffset(place_[i]), piece.size_bytes, piece.is_function, piece.global});
     }
     std::sort(out_.fixups.begin(), out_.fixups.end());
+    place_author_code();
+  }
+
+  void place_author_code() {
+    const PatchAuthorCode &author = patch_.author;
+    for (const PatchHook &hook : author.hooks)
+      out_.author.hooks.push_back({hook.kind, PatchOffset(place_[hook.piece] + hook.offset), hook.name});
+    if (!author.hooks.empty()) {
+      out_.author.hook_runner = PatchOffset(place_[author.hook_runner]);
+      out_.author.hook_counts = PatchOffset(place_[author.hook_counts]);
+    }
+    if (author.shadow_root) out_.author.shadow_root = PatchOffset(place_[*author.shadow_root]);
   }
 
   const PatchObject &patch_;

@@ -2,6 +2,7 @@
 // lead to other pieces, to addresses of the base image, or to imports. diff/ makes it, link/ turns it into a HotImage.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,12 +51,27 @@ struct PatchRedirect {
   uint64_t offset = 0;     // of the new function's entry in the piece
 };
 
+// What the author declared with suture/patch.h, by piece.
+struct PatchHook {
+  Hook::Kind kind = Hook::Kind::pre_apply;
+  std::string name;
+  uint32_t piece = 0;
+  uint64_t offset = 0;
+};
+struct PatchAuthorCode {
+  std::vector<PatchHook> hooks;
+  uint32_t hook_runner = 0;  // where there are hooks
+  uint32_t hook_counts = 0;
+  std::optional<uint32_t> shadow_root;
+};
+
 struct PatchObject {
   std::vector<PatchPiece> pieces;
   std::vector<Import> imports;
   std::vector<PatchUnwind> unwind;
   std::vector<PatchRedirect> redirects;
   std::vector<Validation> validations;
+  PatchAuthorCode author;
 };
 
 }  // namespace suture

@@ -165,7 +165,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   MadePatch made = TRY(make_patch(input));
   report.functions = made.functions;
   report.not_in_image = made.not_in_image;
-  if (made.object.redirects.empty()) return {};
+  if (made.object.redirects.empty() && made.object.author.hooks.empty()) return {};
 
   const HotImage hot = TRY(link_patch(made.object, image, request.id));
   for (const HotSegment &segment : hot.segments) report.code_and_data_bytes += segment.bytes.size();

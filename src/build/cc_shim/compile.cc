@@ -26,6 +26,26 @@ bool compiles_code(const CcCommand &command) {
   return false;
 }
 
+bool reads_source(const CcCommand &command) {
+  return std::any_of(command.inputs.begin(), command.inputs.end(), [](const CcInput &input) {
+    return (input.kind == InputKind::source || input.kind == InputKind::header) && input.path != "-";
+  });
+}
+
+// Where <suture/patch.h> is found, after everything that the package itself names.
+std::vector<std::string> include_flags(const ShimConfig &config) {
+  return {"-idirafter", config.include().string()};
+}
+
+std::vector<std::string> flags_of(const ShimConfig &config, const CcCommand &command) {
+  std::vector<std::string> flags;
+  if (compiles_code(command)) flags.assign(std::begin(kSectionFlags), std::end(kSectionFlags));
+  if (!reads_source(command)) return flags;
+  const std::vector<std::string> include = include_flags(config);
+  flags.insert(flags.end(), include.begin(), include.end());
+  return flags;
+}
+
 // Ours go last, so that they win over -fno-function-sections, but before a "--" that ends the options.
 std::vector<std::string> with_flags(const std::vector<std::string> &args, const std::vector<std::string> &flags) {
   std::vector<std::string> out = args;
@@ -79,16 +99,14 @@ class Compilation {
  private:
   int run_uncached() {
     if (command_.step == CcStep::link) prepare_link();
-    const std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
-    const int status = run_tool(
-        call_, with_flags(call_.args, compiles_code(command_) ? flags : std::vector<std::string>()), environment_, "");
+    const int status = run_tool(call_, with_flags(call_.args, flags_of(call_.config, command_)), environment_, "");
     if (status == 0 && command_.step == CcStep::object) note_each();
     return status;
   }
 
   int run_and_keep(const CompileCache &cache) {
     const SideFile rules(call_.config, ".d"), messages(call_.config, ".err");
-    std::vector<std::string> flags(std::begin(kSectionFlags), std::end(kSectionFlags));
+    std::vector<std::string> flags = flags_of(call_.config, command_);
     if (!command_.writes_dependencies) flags.insert(flags.end(), {"-MD", "-MF", rules.path()});
     const int status = run_tool(call_, with_flags(call_.args, flags), environment_, messages.path());
     std::string text;
@@ -150,6 +168,8 @@ int run_compiler_proper(const ShimCall &call) {
   };
   if (!has("-E") && !has("-fsyntax-only") && std::none_of(call.args.begin(), call.args.end(), is_probe_source))
     changed.args.insert(changed.args.end(), std::begin(kSectionFlags), std::end(kSectionFlags));
+  const std::vector<std::string> include = include_flags(call.config);
+  changed.args.insert(changed.args.end(), include.begin(), include.end());
   become_tool(changed);
 }
 
@@ -158,7 +178,12 @@ int run_compiler(const ShimCall &call) {
   CcCommand command = parse_cc_command(expanded);
   const bool of_interest =
       command.step == CcStep::assembly || command.step == CcStep::object || command.step == CcStep::link;
-  if (command.cc1 || !of_interest || is_probe(fs::current_path().string(), command)) become_tool(call);
+  if (command.cc1 || is_probe(fs::current_path().string(), command)) become_tool(call);
+  if (!of_interest) {
+    ShimCall passed = call;  // a list of dependencies, say, must not miss our header either
+    passed.args = with_flags(call.args, flags_of(call.config, command));
+    become_tool(passed);
+  }
   return Compilation(call, std::move(command), std::move(expanded)).run();
 }
 
