@@ -110,14 +110,19 @@ Status identify(Session &session, std::vector<Unit> &units) {
   return {};
 }
 
+uint64_t mapped_bytes(const Unit &unit) {
+  const uint64_t shadow = unit.makes_shadow_table ? unit.record.shadow.size_bytes : 0;
+  return unit.record.code.size_bytes + unit.record.data.size_bytes + shadow;
+}
+
 // Everything that can be known and computed without touching the target.
 Status plan(Session &session, std::vector<Unit> &units, const std::optional<UnwindFunctions> &unwind) {
-  const LinkContext context{session.process, session.modules, session.loader, unwind.has_value()};
+  const LinkContext context{session.process, session.modules, session.loader, unwind.has_value(), session.records};
   TRY(identify(session, units));
   std::vector<RunRange> taken;
   for (Unit &unit : units) {
     TRY(place_unit(unit, session.maps, taken, context));
-    taken.push_back({unit.record.code.begin, unit.record.code.size_bytes + unit.record.data.size_bytes});
+    taken.push_back({unit.record.code.begin, mapped_bytes(unit)});
   }
   const RunAddr gate = units.front().record.code.begin + kGateOffset;
   for (Unit &unit : units) {
@@ -127,7 +132,7 @@ Status plan(Session &session, std::vector<Unit> &units, const std::optional<Unwi
     TRY_WHILE(link_unit(unit, *arch, context), cat("linking the patch for ", unit.module.name));
   }
   uint64_t bytes = 0;
-  for (const Unit &unit : units) bytes += unit.record.code.size_bytes + unit.record.data.size_bytes;
+  for (const Unit &unit : units) bytes += mapped_bytes(unit);
   return check_memory_headroom(session.process, 2 * bytes);
 }
 
@@ -256,8 +261,9 @@ Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t
   const SwitchReport done = TRY(load_and_switch(session, found.fresh, unwind, options));
   report.stop_us = done.stop_us;
   report.attempts = done.attempts;
+  report.reason = done.note;
   if (!unwind && has_unwind_information(images))
-    report.reason = "no unwinder is loaded, so the patch's unwind information is not registered";
+    report.reason += cat(report.reason.empty() ? "" : "; ", "no unwinder is loaded, so the patch's unwind information is not registered");
   return report;
 }
 

@@ -66,6 +66,38 @@ std::optional<RecordFunction> take_function(ByteReader &in) {
   return in.ok() ? std::optional<RecordFunction>(std::move(out)) : std::nullopt;
 }
 
+// Fields that only some records have follow behind, each with a tag.
+enum RecordTag : uint8_t { kTagAuthorCode = 1 };
+
+void put_author_code(ByteWriter &out, const Record &record) {
+  if (record.hooks.empty() && record.shadow.size_bytes == 0) return;
+  out.u8(kTagAuthorCode);
+  out.u64(record.hook_runner.value);
+  out.u64(record.hook_counts.value);
+  put_range(out, record.shadow);
+  out.u32(static_cast<uint32_t>(record.hooks.size()));
+  for (const RecordHook &hook : record.hooks) {
+    out.u8(static_cast<uint8_t>(hook.kind));
+    out.u64(hook.function.value);
+    put_text(out, hook.name);
+  }
+}
+
+bool take_author_code(ByteReader &in, Record &record) {
+  record.hook_runner = RunAddr(in.u64());
+  record.hook_counts = RunAddr(in.u64());
+  record.shadow = take_range(in);
+  const uint32_t hooks = in.u32();
+  if (!in.ok() || hooks > kMaxRecordHooks) return false;
+  for (uint32_t i = 0; i < hooks; ++i) {
+    const uint8_t kind = in.u8();
+    RecordHook hook{static_cast<Hook::Kind>(kind), RunAddr(in.u64()), std::string(in.c_string())};
+    if (!in.ok() || kind >= kHookKinds || hook.name.size() > kMaxText) return false;
+    record.hooks.push_back(std::move(hook));
+  }
+  return true;
+}
+
 bool could_be_ours(const Mapping &mapping) {
   if (!mapping.readable || !mapping.executable || mapping.writable || mapping.shared) return false;
   return mapping.name.empty() || mapping.name.find(kNamePrefix) != std::string::npos;
@@ -112,6 +144,7 @@ Bytes encode_record_body(const Record &record) {
   out.u64(record.base_bias.value);
   out.u32(static_cast<uint32_t>(record.functions.size()));
   for (const RecordFunction &function : record.functions) put_function(out, function);
+  put_author_code(out, record);
   return std::move(out).take();
 }
 
@@ -142,6 +175,7 @@ std::optional<Record> decode_record_body(ByteView bytes) {
     if (!function) return std::nullopt;
     out.functions.push_back(std::move(*function));
   }
+  if (!in.at_end() && (in.u8() != kTagAuthorCode || !take_author_code(in, out))) return std::nullopt;
   return in.at_end() ? std::optional<Record>(std::move(out)) : std::nullopt;
 }
 

@@ -22,6 +22,7 @@ inline constexpr uint64_t kRecordMagic = 0x3152455255545553;  // "SUTURER1"
 inline constexpr size_t kMaxRecordBytes = 1 << 20;
 inline constexpr size_t kMaxRecordFunctions = 4096;
 inline constexpr size_t kMaxRecordParts = 64;
+inline constexpr size_t kMaxRecordHooks = 64;
 inline constexpr size_t kRedirectBytes = 5;
 inline constexpr std::string_view kNamePrefix = "suture:";
 
@@ -76,6 +77,12 @@ struct RecordFunction {
   bool has_gate() const { return gate.size_bytes != 0; }
 };
 
+struct RecordHook {
+  Hook::Kind kind = Hook::Kind::pre_apply;
+  RunAddr function;
+  std::string name;
+};
+
 struct Record {
   std::string patch_id;
   std::array<uint8_t, 16> transaction{};
@@ -94,6 +101,11 @@ struct Record {
   RunAddr base;  // where the image's ELF header is mapped
   LoadBias base_bias;
   std::vector<RecordFunction> functions;
+  // Author code (include/suture/patch.h); addresses of 0: there is none.
+  std::vector<RecordHook> hooks;
+  RunAddr hook_runner;
+  RunAddr hook_counts;  // kHookCountBytes for each kind, kept by the runner
+  RunRange shadow;      // the table of shadow data; shared by the patches of this copy of the image
 };
 
 // A record as found: body and the words that change.

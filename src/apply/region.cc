@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "apply/gates.h"
+#include "apply/shadow.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
 
@@ -188,12 +189,39 @@ Result<RecordFunction> describe(const Unit &unit, const Redirect &redirect, cons
 // The record as large as it will be, so that it can be measured.
 void draft_functions(Unit &unit) {
   unit.record.functions.clear();
+  unit.record.hooks.clear();
   for (const Redirect &redirect : unit.hot->redirects) {
     RecordFunction function;
     function.name = redirect.name;
     function.old_parts.resize(std::min(redirect.old_parts.size(), kMaxRecordParts));
     unit.record.functions.push_back(std::move(function));
   }
+  for (const Hook &hook : unit.hot->author.hooks) unit.record.hooks.push_back({hook.kind, RunAddr(), hook.name});
+}
+
+// Behind the data, unless this copy of the image has a table already.
+void place_shadow_table(Unit &unit, const LinkContext &context) {
+  if (unit.hot->author.shadow_root.value == 0) return;
+  if (const auto table = find_shadow_table(context.process, context.records, unit.module.base)) {
+    unit.record.shadow = *table;
+    return;
+  }
+  unit.makes_shadow_table = true;
+  unit.record.shadow.size_bytes = kShadowTableBytes;
+}
+
+void link_author_code(Unit &unit) {
+  const AuthorCode &author = unit.hot->author;
+  const uint64_t image = unit.record.image.value;
+  for (size_t i = 0; i < author.hooks.size(); ++i)
+    unit.record.hooks[i].function = RunAddr(image + author.hooks[i].function.value);
+  if (!author.hooks.empty()) {
+    unit.record.hook_runner = RunAddr(image + author.hook_runner.value);
+    unit.record.hook_counts = RunAddr(image + author.hook_counts.value);
+  }
+  if (unit.record.shadow.size_bytes == 0) return;
+  const std::span<uint8_t> root = field_of(unit, author.shadow_root, sizeof(uint64_t));
+  if (!root.empty()) store<uint64_t>(root, 0, unit.record.shadow.begin.value);
 }
 
 }  // namespace
@@ -205,12 +233,14 @@ uint64_t round_to_pages(uint64_t bytes) {
 Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &taken, const LinkContext &context) {
   if (unit.hot->redirects.size() > kMaxRecordFunctions) return Error::refused("the patch replaces too many functions");
   draft_functions(unit);
+  place_shadow_table(unit, context);
   const Extent extent = TRY(measure(*unit.hot));
   const uint64_t header = round_to_pages(header_bytes_for(unit));
   const bool object = context.register_unwind && unit.hot->eh_frame_bytes != 0;
   const uint64_t object_at = (extent.data_bytes + 15) & ~uint64_t{15};
   const uint64_t data = round_to_pages(object ? object_at + kUnwindObjectBytes : extent.data_bytes);
-  const uint64_t total = header + extent.code_bytes + data;
+  const uint64_t shadow = unit.makes_shadow_table ? unit.record.shadow.size_bytes : 0;
+  const uint64_t total = header + extent.code_bytes + data + shadow;
 
   // From everywhere in the region to everywhere in the base, and back.
   const RunRange span = unit.module.span;
@@ -227,6 +257,7 @@ Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &tak
   unit.record.code = {*place, header + extent.code_bytes};
   unit.record.data = {unit.record.code.end(), data};
   unit.record.image = *place + header;
+  if (unit.makes_shadow_table) unit.record.shadow.begin = unit.record.data.end();
   if (unit.hot->eh_frame_bytes != 0)
     unit.record.eh_frame = {RunAddr(unit.record.image.value + unit.hot->eh_frame.value), unit.hot->eh_frame_bytes};
   if (object) unit.record.unwind_object = unit.record.data.begin + object_at;
@@ -250,6 +281,8 @@ Status link_unit(Unit &unit, const Arch &arch, const LinkContext &context) {
   copy_segments(unit);
   const std::vector<uint64_t> imports = TRY(resolve_imports(*unit.hot, context));
   for (const Fixup &fixup : unit.hot->fixups) TRY(apply_fixup(unit, fixup, imports));
+
+  link_author_code(unit);
 
   const Bytes body = encode_record_body(unit.record);
   assert(body.size() == body_bytes);

@@ -19,6 +19,7 @@ struct Unit {
   Record record;
   Bytes code;  // the finished bytes of record.code
   Bytes data;  // of record.data
+  bool makes_shadow_table = false;  // record.shadow is to be mapped, right behind the data
   RunAddr gate_address;
 };
 
@@ -27,6 +28,7 @@ struct LinkContext {
   const std::vector<Module> &modules;
   const std::optional<LoaderView> &loader;
   bool register_unwind = false;  // room for libgcc's object is needed
+  const std::vector<FoundRecord> &records;
 };
 
 // Chooses the place. `taken` are regions already chosen that are not in the map yet.

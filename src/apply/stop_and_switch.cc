@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "apply/hooks.h"
 #include "apply/quiescence.h"
 #include "base/cat.h"
 #include "base/fault.h"
@@ -100,13 +101,15 @@ class Switcher {
         query_(make_query(session, transaction, version)),
         checker_(session.process, session.modules, session.records),
         world_(session.process, std::move(sharers)),
-        board_(session.process, world_, transaction) {}
+        board_(session.process, world_, transaction),
+        hooks_(session, world_, transaction) {}
 
   Result<SwitchReport> run() {
     checker_.prepare(query_);
     TRY(world_.seize_all());
     session_.maps = TRY(session_.process.maps());
     touch_pages();
+    TRY(hooks_.prepare());
     fault_point("switch-seized");
     for (;;) {
       ++report_.attempts;
@@ -167,9 +170,31 @@ class Switcher {
       return Error::refused("an entry to be redirected was changed by somebody else meanwhile");
     const QuiescenceAnswer answer = TRY(checker_.check(world_, query_, session_.maps));
     fault_point("switch-checked");
-    if (answer.inside.empty() && answer.overwritten_is_clear) return commit(entries);
+    if (TRY(hooks_.still_running())) {
+      last_problem_ = Error::refused("a hook that an earlier run began has not returned yet");
+      return {};
+    }
+    if (answer.inside.empty() && answer.overwritten_is_clear) return commit_with_hooks(entries);
     inside_ = answer.inside;
     return consider_holding(answer, entries);
+  }
+
+  Status commit_with_hooks(const EntryReport &entries) {
+    TRY(hooks_.before_switch(version_, entries));
+    TRY(commit(entries));
+    Status done = hooks_.after_switch(version_);
+    report_.note = hooks_.note();
+    if (done) return done;
+    if (version_ == Version::old_code || !world_.stopped()) {
+      // Too late to refuse: the switch is made, and threads may have run what it leads to.
+      report_.note = done.error().what();
+      return {};
+    }
+    // Nobody has run the new code but the hook.
+    switched_ = false;
+    const EntryReport now = TRY(read_entries(session_.process, transaction_));
+    TRY(board_.switch_to(Version::old_code, now));
+    return done;
   }
 
   Status commit(const EntryReport &entries) {
@@ -270,6 +295,7 @@ class Switcher {
   QuiescenceChecker checker_;
   World world_;
   Switchboard board_;
+  HookRunner hooks_;
   TickClock ticks_;
   SwitchReport report_;
   std::vector<ThreadInside> inside_;

@@ -15,6 +15,7 @@ struct SwitchOptions {
 struct SwitchReport {
   uint64_t stop_us = 0;  // of the final stop
   unsigned attempts = 0;
+  std::string note;               // of hooks that could not refuse any more
   bool memory_is_unused = false;  // to old code: nothing executes in, or returns into, the patch's memory any more
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "apply/hooks.h"
+#include "apply/shadow.h"
 #include "apply/target_memory.h"
 #include "base/cat.h"
 #include "base/fault.h"
@@ -14,16 +16,26 @@ namespace {
 constexpr uint64_t kMaxPointerScan = uint64_t{2} << 30;
 constexpr size_t kScanChunk = 1 << 20;
 
-bool any_unit_holds(const Transaction &transaction, uint64_t word) {
-  return std::any_of(transaction.units.begin(), transaction.units.end(), [&](const Record &unit) {
-    return unit.code.contains(RunAddr(word)) || unit.data.contains(RunAddr(word));
-  });
+// Memory that goes with the transaction: regions, and shadow data that nobody else uses. By address.
+std::vector<RunRange> memory_of(const Session &session, const Transaction &transaction) {
+  std::vector<RunRange> out = own_shadow_memory(session.process, session.records, transaction);
+  for (const Record &unit : transaction.units)
+    for (const RunRange &range : {unit.code, unit.data})
+      if (range.size_bytes != 0) out.push_back(range);
+  std::sort(out.begin(), out.end(), [](const RunRange &a, const RunRange &b) { return a.begin < b.begin; });
+  return out;
+}
+
+bool any_holds(const std::vector<RunRange> &memory, uint64_t word) {
+  const auto behind = std::upper_bound(memory.begin(), memory.end(), RunAddr(word),
+                                       [](RunAddr at, const RunRange &range) { return at < range.begin; });
+  return behind != memory.begin() && std::prev(behind)->contains(RunAddr(word));
 }
 
 // libgcc sorts pointers to frame descriptions in memory that it frees but does not clear; once it has forgotten them,
 // nothing follows those.
-bool matters(const Transaction &transaction, uint64_t word) {
-  return any_unit_holds(transaction, word) &&
+bool matters(const Transaction &transaction, const std::vector<RunRange> &memory, uint64_t word) {
+  return any_holds(memory, word) &&
          std::none_of(transaction.units.begin(), transaction.units.end(),
                       [&](const Record &unit) { return unit.eh_frame.contains(RunAddr(word)); });
 }
@@ -51,12 +63,12 @@ std::vector<const Mapping *> thread_stacks(const Session &session) {
 // Whether data of the process points into the patch's memory (a function or string of the patch stored somewhere).
 bool something_points_into(const Session &session, const Transaction &transaction) {
   const std::vector<const Mapping *> stacks = thread_stacks(session);
+  const std::vector<RunRange> memory = memory_of(session, transaction);
   std::vector<uint64_t> buffer(kScanChunk / sizeof(uint64_t));
   uint64_t scanned = 0;
   for (const Mapping &mapping : session.maps.all()) {
     if (!mapping.writable || !mapping.readable || mapping.name == "[stack]") continue;
     if (std::find(stacks.begin(), stacks.end(), &mapping) != stacks.end()) continue;
-    if (any_unit_holds(transaction, mapping.range.begin.value)) continue;
     for (uint64_t at = 0; at < mapping.range.size_bytes; at += kScanChunk) {
       const size_t count = static_cast<size_t>(std::min<uint64_t>(kScanChunk, mapping.range.size_bytes - at));
       ReadPiece piece{mapping.range.begin + at, {reinterpret_cast<uint8_t *>(buffer.data()), count}};
@@ -64,7 +76,7 @@ bool something_points_into(const Session &session, const Transaction &transactio
       scanned += piece.read_bytes;
       if (scanned > kMaxPointerScan) return true;  // too much to look through: assume so
       for (size_t i = 0; i < piece.read_bytes / sizeof(uint64_t); ++i)
-        if (matters(transaction, buffer[i])) return true;
+        if (matters(transaction, memory, buffer[i]) && !any_holds(memory, (piece.at + i * sizeof(uint64_t)).value)) return true;
     }
   }
   return false;
@@ -141,24 +153,31 @@ Status repair_one(Session &session, const Transaction &transaction, const Switch
   const auto all_states = [&](RecordState state) {
     return std::all_of(entries.states.begin(), entries.states.end(), [&](RecordState s) { return s == state; });
   };
-  if (entries.all_are(EntryState::new_code) && all_states(RecordState::applied)) return {};
+  const HookDebt debt = TRY(read_hook_debt(session.process, transaction));
+  if (entries.all_are(EntryState::new_code) && all_states(RecordState::applied) && debt == HookDebt::none) return {};
   if (entries.all_are(EntryState::old_code) && all_states(RecordState::reverted) && is_kept(session, transaction))
     return {};
-  if (entries.in_effect == Version::old_code) {
-    std::string note;
+  std::string note;
+  if (entries.in_effect == Version::old_code || debt == HookDebt::finish_revert) {
     (void)TRY(take_back(session, transaction, options, note));
     return {};
   }
-  (void)TRY(stop_and_switch(session, transaction, Version::new_code, options));
-  return session.refresh();
+  Result<SwitchReport> done = stop_and_switch(session, transaction, Version::new_code, options);
+  TRY(session.refresh());
+  if (done || debt != HookDebt::finish_apply) return done ? Status() : Status(std::move(done).error());
+  // A hook refuses the patch.
+  (void)TRY(take_back(session, transaction, options, note));
+  return {};
 }
 
 }  // namespace
 
 Status release_memory(Session &session, const Transaction &transaction) {
   TRY(forget_unwind(session, transaction));
+  const std::vector<RunRange> shadow = own_shadow_memory(session.process, session.records, transaction);
   const ChildSignalBlock signals;
   BorrowedThread thread = TRY(session.borrow(BorrowFor::syscalls));
+  TRY(unmap_shadow_memory(thread, shadow));
   for (const Record &unit : transaction.units) {
     // Data behind code: while the record is readable, the next run knows of both.
     TRY(unmap_range(thread, unit.data));
@@ -174,16 +193,17 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
                                std::string &note) {
   const Transaction own = transaction;  // NOLINT(performance-unnecessary-copy-initialization): the session's records change below
   const SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
+  note = report.note;
   TRY(session.refresh());
   Status released;
   if (report.memory_is_unused) released = forget_unwind(session, own);
   if (released && (!report.memory_is_unused || something_points_into(session, own))) {
     mark_kept(session, own);
-    note = "the patch's memory stays mapped: something in the process may still point into it";
+    note += cat(note.empty() ? "" : "; ", "the patch's memory stays mapped: something in the process may still point into it");
     return report;
   }
   if (released) released = release_memory(session, own);
-  if (!released) note = cat("the patch's memory stays mapped: ", released.error().what());
+  if (!released) note += cat(note.empty() ? "" : "; ", "the patch's memory stays mapped: ", released.error().what());
   return report;
 }
 

@@ -10,6 +10,7 @@
 
 #include <charconv>
 
+#include "apply/shadow.h"
 #include "base/cat.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -135,10 +136,19 @@ Status map_code(const Process &process, BorrowedThread &thread, const Unit &unit
   return map_code_anonymous(process, thread, unit, naming);
 }
 
+// Made by one call, so that there is never the one without the other.
+RunRange data_and_shadow(const Unit &unit) {
+  RunRange out = unit.record.data;
+  if (unit.makes_shadow_table) out.size_bytes += unit.record.shadow.size_bytes;
+  return out;
+}
+
 Status map_data(const Process &process, BorrowedThread &thread, const Unit &unit) {
   if (unit.record.data.size_bytes == 0) return {};
-  TRY(map_at(thread, unit.record.data, PROT_READ | PROT_WRITE, -1));
+  TRY(map_at(thread, data_and_shadow(unit), PROT_READ | PROT_WRITE, -1));
   fault_point("map-data");
+  if (unit.makes_shadow_table)
+    TRY(write_or_poke(process, thread, unit.record.shadow.begin, shadow_table_head()));
   return write_or_poke(process, thread, unit.record.data.begin, unit.data);
 }
 
@@ -168,7 +178,7 @@ Status map_unit(const Process &process, BorrowedThread &thread, const Unit &unit
   TRY(map_data(process, thread, unit));
   Status done = map_code(process, thread, unit, naming);
   if (done || unit.record.data.size_bytes == 0) return done;
-  (void)unmap_range(thread, unit.record.data);
+  (void)unmap_range(thread, data_and_shadow(unit));
   return done;
 }
 

@@ -17,6 +17,7 @@ namespace {
 constexpr uint64_t kAllSignals = ~uint64_t{0};
 constexpr size_t kMaxThreadsTried = 64;
 constexpr uint64_t kStopPatienceMs = 50;  // for one candidate; another may be easier
+constexpr uint64_t kRestorePatienceMs = 1000;  // for a few steps within the kernel
 constexpr uint64_t kMaxGadgetScan = uint64_t{64} << 20;
 constexpr uint64_t kRseqCsOffset = 8;  // of the descriptor pointer in struct rseq
 constexpr uint64_t kDirectionFlag = 0x400;
@@ -117,6 +118,12 @@ bool may_hold_library_lock(const Whereabouts &where) {
     default:
       return false;
   }
+}
+
+bool makes_or_ends_tasks(uint64_t number) {
+  static constexpr std::array<uint64_t, 8> kCalls = {SYS_clone,  SYS_fork, SYS_vfork,      SYS_clone3,
+                                                     SYS_execve, SYS_exit, SYS_exit_group, SYS_execveat};
+  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
 }
 
 bool is_library_of_concern(const std::string &name) {
@@ -231,6 +238,18 @@ Result<BorrowedThread> BorrowedThread::borrow(const Process &process, const Maps
   }
 }
 
+std::string BorrowedThread::unfit(const Maps &maps, const Registers &registers) {
+  return check_stack(maps, registers);
+}
+
+Result<BorrowedThread> BorrowedThread::of_stopped(const Process &process, const Gadgets &gadgets, Tracee tracee,
+                                                  Deadline deadline) {
+  BorrowedThread out(process, gadgets, std::move(tracee), deadline);
+  out.exact_ = TRY(out.tracee_.registers());
+  TRY(out.prepare());
+  return out;
+}
+
 // nullopt, with the reason in `why`, when this thread does not suit.
 Result<std::optional<BorrowedThread>> BorrowedThread::try_borrow(const Process &process, const Maps &maps,
                                                                  const std::vector<Module> &modules,
@@ -314,7 +333,7 @@ Result<int64_t> BorrowedThread::syscall(uint64_t number, const std::array<uint64
   return static_cast<int64_t>(after.rax);
 }
 
-Status BorrowedThread::call(RunAddr function, uint64_t first, uint64_t second) {
+Status BorrowedThread::start(RunAddr function, uint64_t first, uint64_t second) {
   Registers registers = exact_;
   registers.rip = function.value;
   registers.rsp = frame_.at.value;
@@ -324,7 +343,11 @@ Status BorrowedThread::call(RunAddr function, uint64_t first, uint64_t second) {
   registers.rsi = second;
   registers.eflags &= ~kDirectionFlag;
   vectors_touched_ = true;
-  TRY(enter(registers));
+  return enter(registers);
+}
+
+Status BorrowedThread::call(RunAddr function, uint64_t first, uint64_t second) {
+  TRY(start(function, first, second));
   // The function may make system calls of its own (a contended lock, memory); it is done when the thread enters
   // rt_sigreturn with the frame we built, and restored when it leaves it.
   for (;;) {
@@ -335,8 +358,13 @@ Status BorrowedThread::call(RunAddr function, uint64_t first, uint64_t second) {
     const Registers now = TRY(tracee_.registers());
     if (now.orig_rax == SYS_rt_sigreturn && now.rsp == frame_.at.value + 8) break;
   }
+  return end_call(deadline_);
+}
+
+// From the entry of rt_sigreturn.
+Status BorrowedThread::end_call(Deadline deadline) {
   fault_point("borrow-function-returned");
-  const Tracee::Waited waited = TRY(tracee_.run_to_syscall_stop(deadline_));
+  const Tracee::Waited waited = TRY(tracee_.run_to_syscall_stop(deadline));
   if (waited != Tracee::Waited::stopped) return Error::failed("the process went away during a borrowed call");
   // The frame is used up: the next call needs it, and its masked signals, again.
   TRY(write_frame());
@@ -344,6 +372,27 @@ Status BorrowedThread::call(RunAddr function, uint64_t first, uint64_t second) {
   entered_ = false;
   fault_point("borrow-function-restored");
   return {};
+}
+
+Status BorrowedThread::start_contained(RunAddr function, uint64_t first, uint64_t second) {
+  in_kernel_ = false;
+  return start(function, first, second);
+}
+
+Result<BorrowedThread::Finished> BorrowedThread::finish_contained(Deadline deadline) {
+  for (;;) {
+    const Tracee::Waited waited = TRY(tracee_.run_to_syscall_stop(deadline));
+    if (waited == Tracee::Waited::gone) return Error::failed("the process went away during a borrowed call");
+    if (waited == Tracee::Waited::late) return Finished::late;
+    in_kernel_ = !in_kernel_;
+    Registers now = TRY(tracee_.registers());
+    if (now.orig_rax == SYS_rt_sigreturn && now.rsp == frame_.at.value + 8) break;
+    if (!in_kernel_ || !makes_or_ends_tasks(now.orig_rax)) continue;
+    now.orig_rax = static_cast<unsigned long long>(kNotInSyscall);  // the kernel passes over it and answers ENOSYS
+    TRY(tracee_.set_registers(now));
+  }
+  TRY(end_call(Deadline::in_ms(kRestorePatienceMs)));
+  return Finished::yes;
 }
 
 Result<RunAddr> BorrowedThread::put_text(std::string_view text) {
@@ -354,7 +403,7 @@ Result<RunAddr> BorrowedThread::put_text(std::string_view text) {
   return frame_.scratch;
 }
 
-Status BorrowedThread::give_back() && {
+Status BorrowedThread::restore() {
   if (tracee_.state() != Tracee::State::stopped) return Error::failed("the borrowed thread is gone");
   if (entered_) {
     TRY(tracee_.set_signal_mask(mask_));
@@ -364,6 +413,17 @@ Status BorrowedThread::give_back() && {
   fault_point("give-back-registers");
   if (vectors_touched_) TRY(tracee_.set_extended_state(extended_));
   entered_ = false;
+  return {};
+}
+
+Result<Tracee> BorrowedThread::keep_stopped() && {
+  TRY(restore());
+  TRY(tracee_.restop(Deadline::in_ms(kRestorePatienceMs)));
+  return std::move(tracee_);
+}
+
+Status BorrowedThread::give_back() && {
+  TRY(restore());
   TRY(tracee_.detach());
   fault_point("give-back-detached");
   return {};

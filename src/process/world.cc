@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "base/cat.h"
 #include "process/interrupted_call.h"
@@ -174,6 +175,19 @@ Tracee *World::any_stopped() {
   for (auto &[tid, tracee] : tracees_)
     if (tracee.state() == Tracee::State::stopped) return &tracee;
   return nullptr;
+}
+
+Tracee World::lend(pid_t tid) {
+  const auto found = tracees_.find(tid);
+  assert(found != tracees_.end());
+  Tracee out = std::move(found->second);
+  tracees_.erase(found);
+  return out;
+}
+
+void World::take(Tracee tracee) {
+  const pid_t tid = tracee.tid();
+  tracees_.emplace(tid, std::move(tracee));
 }
 
 RealTimePriority::RealTimePriority() {
