@@ -1,20 +1,21 @@
 /* suture/patch.h: code that a patch's author adds to a fix, for fixes that replacing functions alone cannot make safe.
  *
- * Include it in a source file of the tree after the fix; `suture build` puts it in the compiler's path. It offers two things:
+ * Include it in a source file of the tree after the fix; `suture build` puts it in the compiler's path. It offers two
+ * things:
  *
  * HOOKS. Functions that run in the patched process while all of its other threads are stopped:
  *
  *     static int enlarge_pool(void) { ...; return 0; }
  *     SUTURE_PRE_APPLY(enlarge_pool);
  *
- * SHADOW DATA. Fields that are attached to an object by its address, for types whose layout must stay as it is because objects
- * of it are alive:
+ * SHADOW DATA. Fields that are attached to an object by its address, for types whose layout must stay as it is because
+ * objects of it are alive:
  *
  *     struct budget *b = suture_shadow_get(parser, BUDGET, sizeof *b, NULL, NULL);    zeros the first time
  *     suture_shadow_free(parser, BUDGET);                                              where the object is freed
  *
- * What follows is written for any compiler flags a package may have: C89, C++, -fPIC or not, no C library. Everything in it
- * belongs to the patch; the program never sees it. Names that begin with suture_ are ours.
+ * What follows is written for any compiler flags a package may have: C89, C++, -fPIC or not, no C library. Everything
+ * in it belongs to the patch; the program never sees it. Names that begin with suture_ are ours.
  */
 #ifndef SUTURE_PATCH_H
 #define SUTURE_PATCH_H
@@ -34,7 +35,8 @@ extern "C" {
 /* One copy in a patch, however many of its files include this one. */
 #define SUTURE_SHARED_ __attribute__((weak, visibility("hidden")))
 
-/* --- Hooks ------------------------------------------------------------------------------------------------------------
+/* --- Hooks
+ * ------------------------------------------------------------------------------------------------------------
  *
  * Kind         runs                                                other than 0 means
  * pre-apply    before the new code takes effect                    refuse: the patch is not applied
@@ -45,13 +47,14 @@ extern "C" {
  *
  * A process that starts from a coldpatched file has nothing to bring over, so no hook runs there.
  *
- * A hook runs on some thread of the process, with all signals blocked and all other threads stopped wherever they happen to be.
- * So it must not
+ * A hook runs on some thread of the process, with all signals blocked and all other threads stopped wherever they
+ * happen to be. So it must not
  *   - wait for a lock that another thread may hold. malloc, free, printf and their like take such locks;
  *   - make or replace processes or threads (such system calls are answered with ENOSYS), exit, longjmp or throw;
- *   - use more than 8 KiB of stack or take long: after a second it is let go on among running threads, and the patch is refused.
- * What pre-apply does must not disturb the old code, and what pre-revert does must not disturb the new: should the tool be killed
- * in between, they run on until the next run of it puts things in order. Each hook is entered once for one apply or revert.
+ *   - use more than 8 KiB of stack or take long: after a second it is let go on among running threads, and the patch is
+ * refused. What pre-apply does must not disturb the old code, and what pre-revert does must not disturb the new: should
+ * the tool be killed in between, they run on until the next run of it puts things in order. Each hook is entered once
+ * for one apply or revert.
  */
 typedef int (*suture_hook)(void);
 
@@ -59,9 +62,8 @@ typedef int (*suture_hook)(void);
 #define SUTURE_POST_APPLY(function) SUTURE_HOOK_(post_apply, function)
 #define SUTURE_PRE_REVERT(function) SUTURE_HOOK_(pre_revert, function)
 #define SUTURE_POST_REVERT(function) SUTURE_HOOK_(post_revert, function)
-#define SUTURE_HOOK_(kind, function)           \
-  static suture_hook suture_##kind##_##function \
-      __attribute__((used, section(".suture.hooks." #kind))) = function
+#define SUTURE_HOOK_(kind, function) \
+  static suture_hook suture_##kind##_##function __attribute__((used, section(".suture.hooks." #kind))) = function
 
 struct suture_hook_count {
   uint32_t begun;
@@ -83,33 +85,39 @@ SUTURE_SHARED_ void suture_run_hook_(struct suture_hook_count *count, suture_hoo
   __atomic_store_n(&count->done, count->done + 1, __ATOMIC_SEQ_CST);
 }
 
-/* --- Shadow data ------------------------------------------------------------------------------------------------------
+/* --- Shadow data
+ * ------------------------------------------------------------------------------------------------------
  *
- * Keyed by the object's address and a number of the author's choice: any constant, other than those of other patches of the same
- * program. Patches of one image find each other's data (keep the number, and the meaning, in a patch that supersedes another);
- * a program and its libraries have a table each.
+ * Keyed by the object's address and a number of the author's choice: any constant, other than those of other patches of
+ * the same program. Patches of one image find each other's data (keep the number, and the meaning, in a patch that
+ * supersedes another); a program and its libraries have a table each.
  *
  * An object may die while its shadow data lives, and another be born at its address, which would then inherit it: call
  * suture_shadow_free() where objects are freed, or set all fields where they are made.
  *
- * May be called from any thread, from hooks, and from signal handlers; takes no lock and calls no library. In a child made by fork
- * the data is the parent's as it was. When the last patch that uses the table is reverted, its memory is unmapped.
+ * May be called from any thread, from hooks, and from signal handlers; takes no lock and calls no library. In a child
+ * made by fork the data is the parent's as it was. When the last patch that uses the table is reverted, its memory is
+ * unmapped.
  */
 
-/* The data of (object, id), made when there is none: `size` zero bytes, aligned to 16, then init(object, data, argument) unless
- * init is NULL; other threads that ask meanwhile wait. NULL when init returned other than 0 (there is no data then), when memory ran
- * out, or when another thread does not finish its init. `size` counts only when data is made. */
+/* The data of (object, id), made when there is none: `size` zero bytes, aligned to 16, then init(object, data,
+ * argument) unless init is NULL; other threads that ask meanwhile wait. NULL when init returned other than 0 (there is
+ * no data then), when memory ran out, or when another thread does not finish its init. `size` counts only when data is
+ * made. */
 SUTURE_SHARED_ void *suture_shadow_get(const void *object, uint64_t id, size_t size,
                                        int (*init)(void *object, void *data, void *argument), void *argument);
 /* The data of (object, id), or NULL when there is none. */
 SUTURE_SHARED_ void *suture_shadow_find(const void *object, uint64_t id);
 /* Forgets the data of (object, id); nothing happens when there is none. */
 SUTURE_SHARED_ void suture_shadow_free(const void *object, uint64_t id);
-/* visit(object, data, argument) for all data of this id, until it returns other than 0, which is then returned. For hooks. */
-SUTURE_SHARED_ int suture_shadow_each(uint64_t id, int (*visit)(void *object, void *data, void *argument), void *argument);
+/* visit(object, data, argument) for all data of this id, until it returns other than 0, which is then returned. For
+ * hooks. */
+SUTURE_SHARED_ int suture_shadow_each(uint64_t id, int (*visit)(void *object, void *data, void *argument),
+                                      void *argument);
 
-/* A hash table of chains that only grow. A slot is never unlinked, only reused for another key of the same chain, so that readers
- * need no lock; its state counts up with each use, so that they notice. Suture knows these three structures. */
+/* A hash table of chains that only grow. A slot is never unlinked, only reused for another key of the same chain, so
+ * that readers need no lock; its state counts up with each use, so that they notice. Suture knows these three
+ * structures. */
 struct suture_shadow_slot {
   uint64_t state; /* use * 8 + SUTURE_SLOT_... */
   struct suture_shadow_slot *next;
@@ -127,7 +135,7 @@ struct suture_shadow_arena {
 #define SUTURE_SHADOW_BUCKETS_ 8184
 struct suture_shadow_table {
   uint64_t magic;
-  uint64_t bytes; /* of the mapping */
+  uint64_t bytes;                     /* of the mapping */
   struct suture_shadow_arena *arenas; /* the latest first */
   uint64_t unused[5];
   struct suture_shadow_slot *buckets[SUTURE_SHADOW_BUCKETS_];
@@ -165,7 +173,8 @@ static __inline__ long suture_call_(long number, uint64_t a, uint64_t b, uint64_
 
 /* Fresh zero pages straight from the kernel: the same call that malloc makes, without its locks. */
 static __inline__ void *suture_map_(uint64_t bytes) {
-  const long at = suture_call_(9 /* mmap */, 0, bytes, 3 /* read, write */, 0x22 /* private, anonymous */, ~(uint64_t)0);
+  const long at =
+      suture_call_(9 /* mmap */, 0, bytes, 3 /* read, write */, 0x22 /* private, anonymous */, ~(uint64_t)0);
   return at < 0 && at > -4096 ? (void *)0 : (void *)at;
 }
 
@@ -181,12 +190,14 @@ static __inline__ struct suture_shadow_table *suture_shadow_table_(void) {
   if (table == 0) return 0;
   table->magic = SUTURE_SHADOW_TABLE_MAGIC_;
   table->bytes = sizeof *table;
-  if (__atomic_compare_exchange_n(&suture_shadow_root_, &none, table, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return table;
+  if (__atomic_compare_exchange_n(&suture_shadow_root_, &none, table, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    return table;
   suture_unmap_(table, sizeof *table);
   return none;
 }
 
-static __inline__ struct suture_shadow_slot **suture_shadow_bucket_(struct suture_shadow_table *table, uint64_t object) {
+static __inline__ struct suture_shadow_slot **suture_shadow_bucket_(struct suture_shadow_table *table,
+                                                                    uint64_t object) {
   return &table->buckets[((object >> 4) * 0x9e3779b97f4a7c15u >> 32) % SUTURE_SHADOW_BUCKETS_];
 }
 
@@ -194,20 +205,23 @@ static __inline__ unsigned suture_slot_state_(const struct suture_shadow_slot *s
   return (unsigned)(__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) % SUTURE_SLOT_STATES_);
 }
 
-/* Whether the slot is for this key now: that its state is the same before and after makes the key read in between its own. */
+/* Whether the slot is for this key now: that its state is the same before and after makes the key read in between its
+ * own. */
 static __inline__ unsigned suture_slot_for_(const struct suture_shadow_slot *slot, uint64_t object, uint64_t id) {
   for (;;) {
     const uint64_t state = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST);
     const int mine = state % SUTURE_SLOT_STATES_ >= SUTURE_SLOT_CLAIMED &&
                      __atomic_load_n(&slot->object, __ATOMIC_SEQ_CST) == object &&
                      __atomic_load_n(&slot->id, __ATOMIC_SEQ_CST) == id;
-    if (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) == state) return mine ? (unsigned)(state % SUTURE_SLOT_STATES_) : 0;
+    if (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) == state)
+      return mine ? (unsigned)(state % SUTURE_SLOT_STATES_) : 0;
   }
 }
 
 /* The first slot for this key other than `except`, and its state. */
-static __inline__ struct suture_shadow_slot *suture_slot_find_(struct suture_shadow_slot **bucket, uint64_t object, uint64_t id,
-                                                               const struct suture_shadow_slot *except, unsigned *state) {
+static __inline__ struct suture_shadow_slot *suture_slot_find_(struct suture_shadow_slot **bucket, uint64_t object,
+                                                               uint64_t id, const struct suture_shadow_slot *except,
+                                                               unsigned *state) {
   struct suture_shadow_slot *slot = __atomic_load_n(bucket, __ATOMIC_SEQ_CST);
   for (; slot != 0; slot = slot->next) {
     if (slot == except) continue;
@@ -256,12 +270,17 @@ static __inline__ struct suture_shadow_slot *suture_slot_claim_(struct suture_sh
   struct suture_shadow_slot *slot = __atomic_load_n(bucket, __ATOMIC_SEQ_CST);
   for (; slot != 0; slot = slot->next) {
     uint64_t state = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST);
-    if (state % SUTURE_SLOT_STATES_ != SUTURE_SLOT_FREE || slot->capacity < capacity || slot->capacity > 2 * capacity + 64) continue;
-    if (__atomic_compare_exchange_n(&slot->state, &state, state + SUTURE_SLOT_TAKEN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) break;
+    if (state % SUTURE_SLOT_STATES_ != SUTURE_SLOT_FREE || slot->capacity < capacity ||
+        slot->capacity > 2 * capacity + 64)
+      continue;
+    if (__atomic_compare_exchange_n(&slot->state, &state, state + SUTURE_SLOT_TAKEN, 0, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+      break;
   }
   if (slot != 0) {
     uint64_t at;
-    for (at = 0; at < slot->capacity / 8; ++at) ((volatile uint64_t *)(slot + 1))[at] = 0; /* volatile: not a call of memset */
+    for (at = 0; at < slot->capacity / 8; ++at)
+      ((volatile uint64_t *)(slot + 1))[at] = 0; /* volatile: not a call of memset */
     __atomic_store_n(&slot->object, object, __ATOMIC_SEQ_CST);
     __atomic_store_n(&slot->id, id, __ATOMIC_SEQ_CST);
     suture_slot_become_(slot, SUTURE_SLOT_CLAIMED);
@@ -278,9 +297,10 @@ static __inline__ struct suture_shadow_slot *suture_slot_claim_(struct suture_sh
   return slot;
 }
 
-/* Whether the claim is the only one. Of two that see each other, the one at the higher address steps back and the other waits for
- * that; one that saw nobody wins, and is seen by all who claim later. */
-static __inline__ int suture_slot_wins_(struct suture_shadow_slot **bucket, struct suture_shadow_slot *slot, long *patience) {
+/* Whether the claim is the only one. Of two that see each other, the one at the higher address steps back and the other
+ * waits for that; one that saw nobody wins, and is seen by all who claim later. */
+static __inline__ int suture_slot_wins_(struct suture_shadow_slot **bucket, struct suture_shadow_slot *slot,
+                                        long *patience) {
   for (; *patience > 0; --*patience) {
     unsigned state;
     const struct suture_shadow_slot *other = suture_slot_find_(bucket, slot->object, slot->id, slot, &state);
@@ -337,7 +357,8 @@ SUTURE_SHARED_ void suture_shadow_free(const void *object, uint64_t id) {
   struct suture_shadow_table *table = __atomic_load_n(&suture_shadow_root_, __ATOMIC_SEQ_CST);
   struct suture_shadow_slot *slot;
   if (table == 0) return;
-  for (slot = __atomic_load_n(suture_shadow_bucket_(table, (uint64_t)object), __ATOMIC_SEQ_CST); slot != 0; slot = slot->next) {
+  for (slot = __atomic_load_n(suture_shadow_bucket_(table, (uint64_t)object), __ATOMIC_SEQ_CST); slot != 0;
+       slot = slot->next) {
     uint64_t state = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST);
     if (state % SUTURE_SLOT_STATES_ != SUTURE_SLOT_LIVE || slot->object != (uint64_t)object || slot->id != id) continue;
     /* Fails when another thread was quicker, and then there is nothing left to do here. */
@@ -347,7 +368,8 @@ SUTURE_SHARED_ void suture_shadow_free(const void *object, uint64_t id) {
   }
 }
 
-SUTURE_SHARED_ int suture_shadow_each(uint64_t id, int (*visit)(void *object, void *data, void *argument), void *argument) {
+SUTURE_SHARED_ int suture_shadow_each(uint64_t id, int (*visit)(void *object, void *data, void *argument),
+                                      void *argument) {
   struct suture_shadow_table *table = __atomic_load_n(&suture_shadow_root_, __ATOMIC_SEQ_CST);
   struct suture_shadow_slot *slot;
   unsigned bucket;

@@ -198,7 +198,9 @@ Result<SwitchReport> load_and_switch(Session &session, std::vector<Unit> &units,
   // Gates may have been in for a while; their memory goes only if nobody is in it.
   TRY(session.refresh());
   std::string note;
-  const Result<SwitchReport> back = take_back(session, transaction, SwitchOptions{}, note);
+  constexpr uint64_t kLeastPatienceMs = 2000;
+  const SwitchOptions patience{std::max(options.timeout_ms, kLeastPatienceMs)};
+  const Result<SwitchReport> back = take_back(session, transaction, patience, note);
   if (!back)
     return std::move(std::move(done).error())
         .during(cat("(the loaded patch could not be removed: ", back.error().what(), ")"));
@@ -263,7 +265,8 @@ Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t
   report.attempts = done.attempts;
   report.reason = done.note;
   if (!unwind && has_unwind_information(images))
-    report.reason += cat(report.reason.empty() ? "" : "; ", "no unwinder is loaded, so the patch's unwind information is not registered");
+    report.reason += cat(report.reason.empty() ? "" : "; ",
+                         "no unwinder is loaded, so the patch's unwind information is not registered");
   return report;
 }
 

@@ -97,7 +97,8 @@ Status HookRunner::after_switch(Version to) {
   return begun ? run_all(Kind::post_revert) : Status();
 }
 
-// Those that an earlier run has entered are not entered again; a refusal that it did not live to see counts all the same.
+// Those that an earlier run has entered are not entered again; a refusal that it did not live to see counts all the
+// same.
 Status HookRunner::run_all(Kind kind) {
   for (const Record &unit : transaction_.units) {
     size_t passed = TRY(read_hook_count(session_.process, unit, kind)).begun;
@@ -113,7 +114,7 @@ Status HookRunner::run_all(Kind kind) {
     if (count.refusal == 0) continue;
     const std::string what = cat("a ", name_of(kind), " hook of ", unit.patch_id, " returned ", count.refusal);
     if (may_refuse(kind)) return Error::refused(what);
-    note_ = what;
+    if (note_.empty()) note_ = what;
   }
   return {};
 }
@@ -151,13 +152,14 @@ Status HookRunner::run_one(const Record &unit, const RecordHook &hook) {
   return {};
 }
 
-// Most likely it waits for something that a stopped thread has. Cutting it off could leave its own locks held for ever, so
-// the others are let go too; what happens now is the same as when the tool is killed.
+// Most likely it waits for something that a stopped thread has. Cutting it off could leave its own locks held for ever,
+// so the others are let go too; what happens now is the same as when the tool is killed.
 Status HookRunner::let_go_on(BorrowedThread thread, const std::string &what) {
   TRY(world_.resume());
   const Result<BorrowedThread::Finished> later = thread.finish_contained(Deadline::in_ms(kRunningPatienceMs));
   const bool returned = later && *later == BorrowedThread::Finished::yes;
-  std::string text = cat(what, " did not return within ", kStoppedPatienceMs, " ms while all other threads were stopped");
+  std::string text =
+      cat(what, " did not return within ", kStoppedPatienceMs, " ms while all other threads were stopped");
   if (returned)
     text += "; let go on among them, it returned";
   else

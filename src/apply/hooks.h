@@ -1,7 +1,7 @@
-// Runs an author's hooks (include/suture/patch.h) in the target while all of its threads are stopped: one thread of it is
-// borrowed, runs them through the patch's own runner and is as it was afterwards. The runner counts in the target's memory, so
-// any later run knows which hooks have been entered, also when this one is killed in the middle: the thread then finishes the
-// hook by itself.
+// Runs an author's hooks (include/suture/patch.h) in the target while all of its threads are stopped: one thread of it
+// is borrowed, runs them through the patch's own runner and is as it was afterwards. The runner counts in the target's
+// memory, so any later run knows which hooks have been entered, also when this one is killed in the middle: the thread
+// then finishes the hook by itself.
 #pragma once
 
 #include <array>
@@ -24,8 +24,8 @@ static_assert(sizeof(HookCount) == kHookCountBytes);
 size_t hook_count(const Record &unit, Hook::Kind kind);
 Result<HookCount> read_hook_count(const Process &process, const Record &unit, Hook::Kind kind);
 
-// Something that an interrupted run left to be done although all redirects and states say otherwise: hooks after an apply that
-// were not run, or a revert that was begun by its hooks.
+// Something that an interrupted run left to be done although all redirects and states say otherwise: hooks after an
+// apply that were not run, or a revert that was begun by its hooks.
 enum class HookDebt { none, finish_apply, finish_revert };
 Result<HookDebt> read_hook_debt(const Process &process, const Transaction &transaction);
 
@@ -39,7 +39,8 @@ class HookRunner {
   Status prepare();
   // With the world stopped: whether a hook that an earlier run began is still being executed.
   Result<bool> still_running() const;
-  // Refused when a hook refuses or does not return in time; nothing is switched then. In the latter case the process runs again.
+  // Refused when a hook refuses or does not return in time; nothing is switched then. In the latter case the process
+  // runs again.
   Status before_switch(Version to, const EntryReport &entries);
   // The same after the switch. Refused when a post-apply hook refuses: the caller switches back.
   Status after_switch(Version to);

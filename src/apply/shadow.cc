@@ -46,7 +46,8 @@ void add_arenas(const Process &process, uint64_t at, std::vector<RunRange> &out)
 
 }  // namespace
 
-std::optional<RunRange> find_shadow_table(const Process &process, const std::vector<FoundRecord> &records, RunAddr base) {
+std::optional<RunRange> find_shadow_table(const Process &process, const std::vector<FoundRecord> &records,
+                                          RunAddr base) {
   for (const FoundRecord &found : records) {
     if (found.record.base != base || found.head.state != static_cast<uint64_t>(RecordState::applied)) continue;
     if (read_table(process, found.record.shadow)) return found.record.shadow;

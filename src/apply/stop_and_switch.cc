@@ -6,6 +6,7 @@
 #include <random>
 
 #include "apply/hooks.h"
+#include "apply/leave_memory.h"
 #include "apply/quiescence.h"
 #include "base/cat.h"
 #include "base/fault.h"
@@ -79,14 +80,6 @@ QuiescenceQuery make_query(const Session &session, const Transaction &transactio
     }
     if (version == Version::old_code) query.names.push_back(cat("code of ", unit.patch_id));
   }
-  return query;
-}
-
-// The patch's whole memory, gates and all.
-QuiescenceQuery memory_query(const Transaction &transaction) {
-  QuiescenceQuery query;
-  query.names.push_back("memory of the patch");
-  for (const Record &unit : transaction.units) query.ranges.push_back({unit.code, 0, false, {}});
   return query;
 }
 
@@ -205,6 +198,8 @@ class Switcher {
       return Error::failed("an entry does not read back as written").with_state(TargetState::damaged);
     if (version_ == Version::old_code)
       report_.memory_is_unused = TRY(checker_.check(world_, memory_query(transaction_), session_.maps)).inside.empty();
+    for (const StoppedThread &thread : world_.threads())
+      report_.stack_pointers.push_back(RunAddr(thread.registers.rsp));
     switched_ = true;
     return {};
   }

@@ -15,7 +15,8 @@ struct SwitchOptions {
 struct SwitchReport {
   uint64_t stop_us = 0;  // of the final stop
   unsigned attempts = 0;
-  std::string note;               // of hooks that could not refuse any more
+  std::string note;                     // of hooks that could not refuse any more
+  std::vector<RunAddr> stack_pointers;  // of all threads, in the final stop
   bool memory_is_unused = false;  // to old code: nothing executes in, or returns into, the patch's memory any more
 };
 

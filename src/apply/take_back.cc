@@ -4,6 +4,7 @@
 #include <array>
 
 #include "apply/hooks.h"
+#include "apply/leave_memory.h"
 #include "apply/shadow.h"
 #include "apply/target_memory.h"
 #include "base/cat.h"
@@ -40,29 +41,19 @@ bool matters(const Transaction &transaction, const std::vector<RunRange> &memory
                       [&](const Record &unit) { return unit.eh_frame.contains(RunAddr(word)); });
 }
 
-// Stacks keep words of calls long returned; live returns were ruled out with the threads stopped.
-std::vector<const Mapping *> thread_stacks(const Session &session) {
+// Stacks keep words of calls long returned; live returns were ruled out with the threads stopped, which is when their
+// stack pointers were seen (a running thread does not show its own).
+std::vector<const Mapping *> thread_stacks(const Session &session, const std::vector<RunAddr> &stack_pointers) {
   std::vector<const Mapping *> out;
-  const Result<std::vector<pid_t>> tasks = session.process.tasks();
-  if (!tasks) return out;
-  for (const pid_t tid : *tasks) {
-    const Result<std::string> text = session.process.task_text(tid, "stat");
-    if (!text) continue;
-    // Field 29 is kstkesp, which live threads hide; the map's own mark and the thread list's stack pointers serve.
-    const Result<std::string> call = session.process.task_text(tid, "syscall");
-    if (!call) continue;
-    const size_t last = call->rfind(' ');
-    const size_t before = last == std::string::npos ? last : call->rfind(' ', last - 1);
-    if (before == std::string::npos) continue;
-    const uint64_t sp = std::strtoull(call->c_str() + before + 1, nullptr, 16);
-    if (const Mapping *mapping = session.maps.at(RunAddr(sp))) out.push_back(mapping);
-  }
+  for (const RunAddr sp : stack_pointers)
+    if (const Mapping *mapping = session.maps.at(sp)) out.push_back(mapping);
   return out;
 }
 
 // Whether data of the process points into the patch's memory (a function or string of the patch stored somewhere).
-bool something_points_into(const Session &session, const Transaction &transaction) {
-  const std::vector<const Mapping *> stacks = thread_stacks(session);
+bool something_points_into(const Session &session, const Transaction &transaction,
+                           const std::vector<RunAddr> &stack_pointers) {
+  const std::vector<const Mapping *> stacks = thread_stacks(session, stack_pointers);
   const std::vector<RunRange> memory = memory_of(session, transaction);
   std::vector<uint64_t> buffer(kScanChunk / sizeof(uint64_t));
   uint64_t scanned = 0;
@@ -76,7 +67,9 @@ bool something_points_into(const Session &session, const Transaction &transactio
       scanned += piece.read_bytes;
       if (scanned > kMaxPointerScan) return true;  // too much to look through: assume so
       for (size_t i = 0; i < piece.read_bytes / sizeof(uint64_t); ++i)
-        if (matters(transaction, memory, buffer[i]) && !any_holds(memory, (piece.at + i * sizeof(uint64_t)).value)) return true;
+        // Own memory may lie in one mapping with that of others.
+        if (matters(transaction, memory, buffer[i]) && !any_holds(memory, (piece.at + i * sizeof(uint64_t)).value))
+          return true;
     }
   }
   return false;
@@ -192,14 +185,20 @@ Status release_memory(Session &session, const Transaction &transaction) {
 Result<SwitchReport> take_back(Session &session, const Transaction &transaction, const SwitchOptions &options,
                                std::string &note) {
   const Transaction own = transaction;  // NOLINT(performance-unnecessary-copy-initialization): the session's records change below
-  const SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
+  SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
   note = report.note;
   TRY(session.refresh());
+  if (!report.memory_is_unused) {
+    Result<LeftMemory> left = wait_until_left(session, own);
+    report.memory_is_unused = left && left->unused;  // not knowing, it stays
+    if (left) report.stack_pointers = std::move(left->stack_pointers);
+  }
   Status released;
   if (report.memory_is_unused) released = forget_unwind(session, own);
-  if (released && (!report.memory_is_unused || something_points_into(session, own))) {
+  if (released && (!report.memory_is_unused || something_points_into(session, own, report.stack_pointers))) {
     mark_kept(session, own);
-    note += cat(note.empty() ? "" : "; ", "the patch's memory stays mapped: something in the process may still point into it");
+    note += cat(note.empty() ? "" : "; ",
+                "the patch's memory stays mapped: something in the process may still point into it");
     return report;
   }
   if (released) released = release_memory(session, own);

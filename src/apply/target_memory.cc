@@ -147,8 +147,7 @@ Status map_data(const Process &process, BorrowedThread &thread, const Unit &unit
   if (unit.record.data.size_bytes == 0) return {};
   TRY(map_at(thread, data_and_shadow(unit), PROT_READ | PROT_WRITE, -1));
   fault_point("map-data");
-  if (unit.makes_shadow_table)
-    TRY(write_or_poke(process, thread, unit.record.shadow.begin, shadow_table_head()));
+  if (unit.makes_shadow_table) TRY(write_or_poke(process, thread, unit.record.shadow.begin, shadow_table_head()));
   return write_or_poke(process, thread, unit.record.data.begin, unit.data);
 }
 

@@ -1,5 +1,5 @@
-// The header that patch authors include, <suture/patch.h>, as this program was built with it: what it defines and what the
-// builder and the applier expect are one version.
+// The header that patch authors include, <suture/patch.h>, as this program was built with it: what it defines and what
+// the builder and the applier expect are one version.
 #pragma once
 
 #include <filesystem>

@@ -33,7 +33,8 @@ class BorrowedThread {
   static Result<BorrowedThread> borrow(const Process &process, const Maps &maps, const std::vector<Module> &modules,
                                        const Gadgets &gadgets, BorrowFor purpose, Deadline deadline);
   // One that is stopped already, with all others: World::lend(). It must be fit.
-  static Result<BorrowedThread> of_stopped(const Process &process, const Gadgets &gadgets, Tracee tracee, Deadline deadline);
+  static Result<BorrowedThread> of_stopped(const Process &process, const Gadgets &gadgets, Tracee tracee,
+                                           Deadline deadline);
   // Whether its stack suits; else why not.
   static std::string unfit(const Maps &maps, const Registers &registers);
   BorrowedThread(BorrowedThread &&) = default;
@@ -44,11 +45,12 @@ class BorrowedThread {
   Result<int64_t> syscall(uint64_t number, const std::array<uint64_t, 6> &arguments);
   // Calls a function of the target with two arguments and lets it finish.
   Status call(RunAddr function, uint64_t first, uint64_t second);
-  // The same in two steps, for a function that may not return in time and must not do everything: system calls that make or end
-  // processes and threads are answered with ENOSYS.
+  // The same in two steps, for a function that may not return in time and must not do everything: system calls that
+  // make or end processes and threads are answered with ENOSYS.
   enum class Finished { yes, late };
   Status start_contained(RunAddr function, uint64_t first, uint64_t second);
-  // May be asked again after `late`: the thread is in the function meanwhile. Dropped then, it goes on and restores itself.
+  // May be asked again after `late`: the thread is in the function meanwhile. Dropped then, it goes on and restores
+  // itself.
   Result<Finished> finish_contained(Deadline deadline);
   // Puts a text (at most kScratchBytes - 1) where calls can point at it.
   Result<RunAddr> put_text(std::string_view text);

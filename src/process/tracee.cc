@@ -246,7 +246,8 @@ Result<Tracee::Waited> Tracee::run_to_syscall_stop(Deadline deadline) {
 Status Tracee::restop(Deadline deadline) {
   if (state_ != State::stopped) return Error::failed(cat("thread ", tid_, " is not stopped"));
   // Asked for while it stands in a stop, the interrupt takes effect on its way back to user mode.
-  if (request(PTRACE_INTERRUPT, tid_, 0, 0) != 0) return Error::from_errno(errno, cat("cannot interrupt thread ", tid_));
+  if (request(PTRACE_INTERRUPT, tid_, 0, 0) != 0)
+    return Error::from_errno(errno, cat("cannot interrupt thread ", tid_));
   interrupt_pending_ = true;
   TRY(restart(PTRACE_CONT, 0));
   switch (TRY(wait_stop(deadline))) {

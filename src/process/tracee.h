@@ -59,8 +59,8 @@ class Tracee {
 
   // System calls pass seccomp filters unseen while attached. False when we may not ask for that.
   bool suspend_seccomp();
-  // From any stop to the one that an interrupt makes, without an instruction of the thread in between. Only from there does
-  // letting go on restart the system call that its registers name.
+  // From any stop to the one that an interrupt makes, without an instruction of the thread in between. Only from there
+  // does letting go on restart the system call that its registers name.
   Status restop(Deadline deadline);
   // Runs to the next system call entry or exit. Other stops on the way are absorbed.
   Result<Waited> run_to_syscall_stop(Deadline deadline);

