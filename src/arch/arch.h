@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "model/arch_id.h"
+#include "model/object_graph.h"
 
 namespace suture {
 
@@ -40,6 +41,18 @@ struct Instruction {
   std::string_view text_hint;    // unused by matching
 };
 
+// Code that reaches a thread-local variable in another way than the compiler wrote it: as long as that, with one 4-byte field.
+struct TlsForm {
+  enum class Reach : uint8_t {
+    nothing,  // needs no field
+    offset,   // the field holds the variable's offset from the thread pointer
+    slot,     // the field is the distance from its end to a slot that holds that offset
+  };
+  Bytes code;
+  uint32_t field_at = 0;
+  Reach reach = Reach::nothing;
+};
+
 struct Arch {
   ArchId id;
   const char *name;
@@ -57,6 +70,9 @@ struct Arch {
   // Turns an instruction that reaches its operand through a PC-relative pointer slot into one that reaches it directly (mov
   // to lea, indirect call to direct call), in place and with the 4-byte field where it was. False when it is none of these.
   bool (*make_direct)(std::span<uint8_t> instruction);
+  // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind: what linkers turn
+  // the access into, where they know more than the compiler did. Empty when it is not the sequence that the ABI lays down.
+  std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);
   // One line of assembly text for the instruction at `at` (Intel syntax), and its size; for people.
   std::string (*disassemble)(ByteView bytes, uint64_t at);
 };

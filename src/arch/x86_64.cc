@@ -2,6 +2,7 @@
 #include "arch/x86_64.h"
 
 #include "arch/x86_common.h"
+#include "arch/x86_tls.h"
 
 namespace suture {
 namespace {
@@ -47,6 +48,7 @@ const Arch kArchX86_64 = {
     .decode_jump = x86::decode_jump,
     .relocate = relocate,
     .make_direct = make_direct,
+    .tls_forms = x86::tls_forms,
     .disassemble = disassemble,
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cat.h"
+#include "diff/bind_tls.h"
 #include "diff/names.h"
 #include "model/eh_frame.h"
 
@@ -22,7 +23,8 @@ PatchPiece::Kind piece_kind(const ObjectSection &section) {
 }
 
 bool is_tls(Access access) {
-  return access == Access::tls_gd || access == Access::tls_ld || access == Access::tls_dtp || access == Access::tls_ie || access == Access::tls_tp;
+  return access == Access::tls_gd || access == Access::tls_ld || access == Access::tls_dtp || access == Access::tls_ie || access == Access::tls_tp ||
+         access == Access::tls_desc;
 }
 
 }  // namespace
@@ -95,9 +97,17 @@ Status Binder::bind_piece(uint32_t piece) {
   const uint64_t begin = item ? place.item : 0;
   const uint64_t end = begin + out_.pieces[piece].size_bytes;
   std::vector<PatchEdge> edges;
+  uint64_t bound_to = begin;
   for (uint32_t e = 0; e < section.edges.size(); ++e) {
-    if (section.edges[e].offset < begin || section.edges[e].offset >= end) continue;
+    if (section.edges[e].offset < bound_to || section.edges[e].offset >= end) continue;
     Bytes contents = std::move(out_.pieces[piece].bytes);  // binding adds pieces, so no reference into them may be held
+    if (section.kind == Kind::code && reaches_tls_by_code(section.edges[e].kind)) {
+      auto tls = TRY_WHILE(bind_tls({place.object, place.section, e, contents}), cat("resolving its reference at byte ", section.edges[e].offset));
+      out_.pieces[piece].bytes = std::move(contents);
+      edges.insert(edges.end(), tls.edges.begin(), tls.edges.end());
+      bound_to = std::max(bound_to, tls.end);
+      continue;
+    }
     auto bound = bind_edge(place.object, place.section, e, item ? std::span<uint8_t>{} : std::span<uint8_t>(contents));
     out_.pieces[piece].bytes = std::move(contents);
     PatchEdge edge = TRY(std::move(bound));
@@ -111,7 +121,9 @@ Status Binder::bind_piece(uint32_t piece) {
 Result<PatchEdge> Binder::bind_edge(uint32_t object, uint32_t section_index, uint32_t index, std::span<uint8_t> contents) {
   const ObjectSection &section = in_.post->program().object(object).sections[section_index];
   const Edge &edge = section.edges[index];
-  const Reference reference = in_.post->reference(object, section_index, index);
+  Reference reference = in_.post->reference(object, section_index, index);
+  // In a program the linker counts such offsets from the thread pointer.
+  if (reference.access == Access::tls_dtp && in_.image->has_first_tls_block()) reference.access = Access::tls_tp;
   Use use;
   use.edge = &edge;
   uint32_t tail = 0;

@@ -48,6 +48,19 @@ class Binder {
   };
 
   Status bind_piece(uint32_t piece);
+  // A thread-local access in code, which may need other code (bind_tls.cc): its edges, and the offset behind what it covers.
+  struct BoundTls {
+    std::vector<PatchEdge> edges;
+    uint64_t end = 0;
+  };
+  struct TlsSite;
+  Result<BoundTls> bind_tls(const TlsSite &site);
+  Result<BoundTls> as_written(const TlsSite &site, const Target &target);
+  Result<BoundTls> in_other_form(const TlsSite &site, TlsForm::Reach reach, const Target &target);
+  Result<BoundTls> through_stub(const TlsSite &site);
+  std::optional<Target> tls_slot(const Place &place, Access access) const;
+  std::optional<Target> tls_block_offset(const Reference &reference) const;
+  std::optional<std::pair<uint64_t, uint64_t>> any_tls_pair() const;
   // `contents`: the piece's bytes, where an instruction may have to be changed; empty for unwind entries.
   Result<PatchEdge> bind_edge(uint32_t object, uint32_t section, uint32_t edge, std::span<uint8_t> contents);
   Result<Target> resolve(const Reference &reference, const Use &use);

@@ -151,10 +151,11 @@ class PatchMaker {
     std::set<uint64_t> done;
     for (const uint32_t s : in_.post->program().symbols_in(entry.post.object, entry.post.section)) {
       const ObjectSymbol &symbol = post.symbols[s];
-      if (symbol.kind != ObjectSymbol::Kind::function && symbol.kind != ObjectSymbol::Kind::ifunc) continue;
-      if (!done.insert(symbol.value).second) continue;  // an alias
       if (symbol.kind == ObjectSymbol::Kind::ifunc)
-        return Error::refused(cat(symbol.name, " is an IFUNC resolver: it has already chosen in running processes"));
+        return Error::refused(cat(symbol.name, " is chosen by this function, an IFUNC resolver: it has already chosen in running processes"))
+            .with_next("change what the resolver chooses from, not the resolver");
+      if (symbol.kind != ObjectSymbol::Kind::function) continue;
+      if (!done.insert(symbol.value).second) continue;  // an alias
       TRY(add_entry(entry, symbol, pre));
     }
     if (done.empty()) return Error::refused("the changed code has no function symbol to enter it by");

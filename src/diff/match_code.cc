@@ -41,9 +41,11 @@ class Matcher {
       const auto b = arch_.decode(image_.subspan(std::min<size_t>(image_.size(), here_)));
       if (!b) return fail(a);
       if (a.insn.padding || b->padding) {
+        if (take_other_tls_form(i)) continue;
         if (!skip_padding(i)) return fail(a);
         continue;
       }
+      if (take_other_tls_form(i)) continue;
       if (!same_operation(a, *b)) return fail(a);
       take_different(a, *b);
       ++i;
@@ -80,17 +82,50 @@ class Matcher {
   void take(const CodeInstruction &a, uint64_t image_bytes) {
     for (uint32_t e = a.first_edge; e < a.first_edge + a.edge_count; ++e) {
       const Edge &edge = pre_.edges[e];
+      if (edge_bytes(edge.kind) == 0) continue;
       const uint64_t field_at = here_ + (edge.offset - a.at);
       const uint64_t field = static_cast<uint64_t>(read_field(image_, field_at, edge_bytes(edge.kind)));
       uint64_t value = field - static_cast<uint64_t>(edge.addend);
       if (is_pc_relative(edge.kind)) value += at_.value + field_at;
       if (edge.kind == EdgeKind::abs32) value = (field & 0xffffffff) - static_cast<uint64_t>(edge.addend);
-      match_.edges.push_back({e, value, false});
+      match_.edges.push_back({e, value, SolvedEdge::As::written});
     }
     if (a.edge_count == 0 && a.insn.rel_bytes != 0 && !a.insn.rel_is_memory) note_branch(a, here_, a.insn);
     note_offset(a.at);
     match_.compared_bytes += a.insn.size_bytes - std::min<uint32_t>(a.insn.size_bytes, 4 * a.edge_count);
     here_ += image_bytes;
+  }
+
+  // A thread-local access that the linker knew a shorter way for. `i` moves behind the instructions of the sequence.
+  bool take_other_tls_form(size_t &i) {
+    const CodeInstruction &a = code_.instructions[i];
+    if (a.edge_count == 0) return false;
+    const uint32_t e = a.first_edge;
+    const Edge &edge = pre_.edges[e];
+    const int64_t addend = edge.addend + (is_pc_relative(edge.kind) ? int64_t{code_.edge_tail[e]} : 0);
+    for (const TlsForm &form : arch_.tls_forms(ByteView(pre_.bytes).subspan(a.at), static_cast<uint32_t>(edge.offset - a.at), edge.kind)) {
+      if (!image_has(form)) continue;
+      const uint64_t field_at = here_ + form.field_at;
+      const uint64_t field = static_cast<uint64_t>(read_field(image_, field_at, 4)) - static_cast<uint64_t>(addend);
+      if (form.reach == TlsForm::Reach::offset) match_.edges.push_back({e, field, SolvedEdge::As::tls_offset});
+      if (form.reach == TlsForm::Reach::slot) match_.edges.push_back({e, field + at_.value + field_at + 4, SolvedEdge::As::tls_slot});
+      const uint64_t begin = a.at;
+      for (; i < code_.instructions.size() && code_.instructions[i].at < begin + form.code.size(); ++i)
+        match_.offsets.emplace_back(code_.instructions[i].at, at_.value + here_ + (code_.instructions[i].at - begin));
+      match_.compared_bytes += static_cast<uint32_t>(form.code.size()) - 4;
+      here_ += form.code.size();
+      return true;
+    }
+    return false;
+  }
+
+  // Equal outside of the field, if it has one.
+  bool image_has(const TlsForm &form) const {
+    if (image_.size() < here_ + form.code.size()) return false;
+    const uint64_t gap = form.reach == TlsForm::Reach::nothing ? form.code.size() : form.field_at;
+    for (uint64_t k = 0; k < form.code.size(); ++k)
+      if ((k < gap || k >= gap + 4) && form.code[k] != image_[here_ + k]) return false;
+    return true;
   }
 
   // Not the same bytes, but perhaps the same operation in another form.
@@ -120,7 +155,7 @@ class Matcher {
       const Edge &edge = pre_.edges[a.first_edge];
       // The instruction's own target is S + A + tail; the field form does not matter.
       const uint64_t tail = a.end() - edge.offset;
-      match_.edges.push_back({a.first_edge, target - static_cast<uint64_t>(edge.addend) - tail, edge.kind == EdgeKind::got_pc32});
+      match_.edges.push_back({a.first_edge, target - static_cast<uint64_t>(edge.addend) - tail, edge.kind == EdgeKind::got_pc32 ? SolvedEdge::As::direct : SolvedEdge::As::written});
     } else {
       note_branch(a, here_, b);
     }

@@ -17,7 +17,14 @@ namespace suture {
 struct SolvedEdge {
   uint32_t edge = 0;     // index in the section's edges
   uint64_t value = 0;    // S such that the field is S + A, less P where it is relative
-  bool relaxed = false;  // a GOT load that became a direct reference: `value` is the address itself, not the slot
+  // What the field stands for: the linker may have made another reference of the one that the compiler wrote.
+  enum class As : uint8_t {
+    written,
+    direct,      // the address itself instead of a GOT slot
+    tls_offset,  // the offset from the thread pointer instead of a slot
+    tls_slot,    // a slot that holds that offset instead of a descriptor or pair
+  };
+  As as = As::written;
 };
 
 struct CodeMatch {

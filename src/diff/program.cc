@@ -23,6 +23,8 @@ Access access_of(EdgeKind kind) {
     case EdgeKind::tls_ie_pc32: return Access::tls_ie;
     case EdgeKind::tls_tp_off32:
     case EdgeKind::tls_tp_off64: return Access::tls_tp;
+    case EdgeKind::tls_desc_pc32: return Access::tls_desc;
+    case EdgeKind::tls_desc_call: return Access::marker;
     default: return Access::unsupported;
   }
 }
@@ -37,6 +39,8 @@ std::string_view name_of(Access access) {
     case Access::tls_dtp: return "TLS block offset";
     case Access::tls_ie: return "initial-exec TLS slot";
     case Access::tls_tp: return "thread pointer offset";
+    case Access::tls_desc: return "TLS descriptor";
+    case Access::marker: return "mark";
     case Access::unsupported: break;
   }
   return "unsupported relocation";
@@ -51,7 +55,8 @@ bool is_pc_relative(EdgeKind kind) {
     case EdgeKind::got_base_pc32:
     case EdgeKind::tls_gd_pc32:
     case EdgeKind::tls_ld_pc32:
-    case EdgeKind::tls_ie_pc32: return true;
+    case EdgeKind::tls_ie_pc32:
+    case EdgeKind::tls_desc_pc32: return true;
     default: return false;
   }
 }
@@ -62,13 +67,27 @@ bool holds_items(const ObjectSection &section) {
   return section.kind == Kind::rodata && section.name == ".rodata";
 }
 
+namespace {
+
+// Size of the string at the start of `bytes`, its end included: one character of zeros.
+size_t string_bytes(ByteView bytes, uint64_t character_bytes) {
+  if (character_bytes == 1) {
+    const void *nul = std::memchr(bytes.data(), 0, bytes.size());
+    return nul == nullptr ? bytes.size() : static_cast<size_t>(static_cast<const uint8_t *>(nul) - bytes.data()) + 1;
+  }
+  for (uint64_t at = 0; at + character_bytes <= bytes.size(); at += character_bytes) {
+    const ByteView character = bytes.subspan(at, character_bytes);
+    if (std::all_of(character.begin(), character.end(), [](uint8_t byte) { return byte == 0; })) return at + character_bytes;
+  }
+  return bytes.size();
+}
+
+}  // namespace
+
 ByteView item_bytes(const ObjectSection &section, uint64_t offset) {
   if (offset >= section.bytes.size()) return {};
   const ByteView rest = ByteView(section.bytes).subspan(offset);
-  if (section.kind == ObjectSection::Kind::strings) {
-    const void *nul = std::memchr(rest.data(), 0, rest.size());
-    return nul == nullptr ? rest : rest.subspan(0, static_cast<size_t>(static_cast<const uint8_t *>(nul) - rest.data()) + 1);
-  }
+  if (section.kind == ObjectSection::Kind::strings) return rest.subspan(0, string_bytes(rest, std::max<uint64_t>(1, section.entry_bytes)));
   if (section.kind == ObjectSection::Kind::constants)
     return rest.subspan(0, std::min<size_t>(rest.size(), section.entry_bytes - offset % section.entry_bytes));
   return rest;
@@ -166,6 +185,10 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
     reference.place = {Place::Kind::named, 0, 0, 0, name_index(symbol.name).value_or(0)};
     value = 0;
   }
+  // The slot of a local symbol is known by its section, which must then be its own.
+  const bool slot = reference.access == Access::got || reference.access == Access::tls_gd || reference.access == Access::tls_ie ||
+                    reference.access == Access::tls_desc;
+  if (slot && value != 0) reference.access = Access::unsupported;
   reference.offset = value + edge.addend + (is_pc_relative(edge.kind) ? int64_t{instruction_tail} : 0);
   if (reference.access == Access::tls_ld) {
     // One slot pair for the whole module, whatever the symbol.

@@ -30,7 +30,7 @@ struct Place {
 
 // How a reference reaches its place; each has a value of its own in the image (the address itself, the address of a GOT
 // slot, ...), found independently of the others.
-enum class Access : uint8_t { address, plt, got, tls_gd, tls_ld, tls_dtp, tls_ie, tls_tp, unsupported };
+enum class Access : uint8_t { address, plt, got, tls_gd, tls_ld, tls_dtp, tls_ie, tls_tp, tls_desc, marker, unsupported };
 Access access_of(EdgeKind kind);
 std::string_view name_of(Access access);
 // The field holds value + addend - place of the field, rather than value + addend.

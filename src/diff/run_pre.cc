@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/byte_writer.h"
 #include "base/cat.h"
 
 namespace suture {
@@ -223,18 +224,22 @@ class RunPre {
     const std::vector<SolvedEdge> edges = solution_.code_[unit.place].match.edges;
     for (const SolvedEdge &solved : edges) {
       const Edge &edge = section.edges[solved.edge];
-      learn_edge(unit.place.object, edge, unit.code.edge_tail[solved.edge], solved.value, solved.relaxed, who);
+      learn_edge(unit.place.object, edge, unit.code.edge_tail[solved.edge], solved.value, solved.as, who);
     }
   }
 
-  void learn_edge(uint32_t object, const Edge &edge, uint32_t tail, uint64_t symbol_value, bool relaxed, const std::string &who) {
+  void learn_edge(uint32_t object, const Edge &edge, uint32_t tail, uint64_t symbol_value, SolvedEdge::As as, const std::string &who) {
     Reference reference = pre_.reference(object, edge, tail);
     if (reference.access == Access::unsupported) return;
     const uint64_t target = symbol_value + static_cast<uint64_t>(edge.addend) + (is_pc_relative(edge.kind) ? tail : 0);
     uint64_t value = target - static_cast<uint64_t>(reference.offset);
-    if (relaxed) reference.access = Access::address;
+    const bool direct = as == SolvedEdge::As::direct;
+    if (direct) reference.access = Access::address;
+    if (as == SolvedEdge::As::tls_slot) reference.access = Access::tls_ie;
+    // A program's own block begins at a fixed distance from the thread pointer, and linkers count from there.
+    if (as == SolvedEdge::As::tls_offset || (reference.access == Access::tls_dtp && image_.has_first_tls_block())) reference.access = Access::tls_tp;
     const bool stub = plt_stubs_.contains(value);
-    if (reference.place.kind == Place::Kind::named && (reference.access == Access::plt || relaxed) && !stub) {
+    if (reference.place.kind == Place::Kind::named && (reference.access == Access::plt || direct) && !stub) {
       // Bound directly: this is the definition's own address.
       if (const auto definition = reference.place.name == Program::kModuleTls ? std::nullopt : pre_.definition(pre_.name(reference.place.name))) {
         const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
@@ -248,6 +253,20 @@ class RunPre {
         pre_.section(reference.place).kind == ObjectSection::Kind::code)
       return;
     note(reference.place, reference.access, value, who);
+    learn_from_slot(reference, value, who);
+  }
+
+  // A slot for thread-local access tells the variable's offset in the module's block.
+  void learn_from_slot(const Reference &reference, uint64_t slot, const std::string &who) {
+    if (image_.has_first_tls_block() || reference.place.kind == Place::Kind::named || (reference.access != Access::tls_gd && reference.access != Access::tls_ie)) return;
+    const LinkAddr at(slot + (reference.access == Access::tls_gd ? 8 : 0));
+    const auto it = relocs_.find(at.value);
+    if (it == relocs_.end()) {
+      const ByteView word = image_.at(at, 8);
+      if (reference.access == Access::tls_gd && word.size() == 8) note(reference.place, Access::tls_dtp, load<uint64_t>(word, 0), who);
+    } else if (it->second->kind == DynamicReloc::Kind::tls_static && it->second->symbol == 0) {
+      note(reference.place, Access::tls_dtp, static_cast<uint64_t>(it->second->addend), who);
+    }
   }
 
   // An address became known: code must match there; relocated data tells what it points to.
@@ -266,7 +285,7 @@ class RunPre {
     for (const Edge &edge : section.edges) {
       if (edge.kind != EdgeKind::abs64) continue;
       if (const auto pointed = pointer_at(LinkAddr(solved.value + edge.offset)))
-        learn_edge(place.object, edge, 0, *pointed - static_cast<uint64_t>(edge.addend), false, who);
+        learn_edge(place.object, edge, 0, *pointed - static_cast<uint64_t>(edge.addend), SolvedEdge::As::written, who);
     }
   }
 

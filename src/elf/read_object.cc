@@ -25,7 +25,8 @@ ObjectSection::Kind kind_of(const Elf64_Shdr &header, std::string_view name) {
   if (header.sh_type == SHT_NOBITS) return Kind::bss;
   if (name.starts_with(".data.rel.ro")) return Kind::relro;
   if (writable) return Kind::data;
-  if ((header.sh_flags & SHF_MERGE) && (header.sh_flags & SHF_STRINGS) && header.sh_entsize == 1) return Kind::strings;
+  if ((header.sh_flags & SHF_MERGE) && (header.sh_flags & SHF_STRINGS) && (header.sh_entsize == 1 || header.sh_entsize == 2 || header.sh_entsize == 4))
+    return Kind::strings;
   if ((header.sh_flags & SHF_MERGE) && header.sh_entsize > 0) return Kind::constants;
   return Kind::rodata;
 }

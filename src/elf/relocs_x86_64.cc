@@ -25,9 +25,8 @@ EdgeKind edge_kind_x86_64(uint32_t type) {
     case R_X86_64_GOTTPOFF: return EdgeKind::tls_ie_pc32;
     case R_X86_64_TPOFF32: return EdgeKind::tls_tp_off32;
     case R_X86_64_TPOFF64: return EdgeKind::tls_tp_off64;
-    case R_X86_64_GOTPC32_TLSDESC:
-    case R_X86_64_TLSDESC_CALL:
-    case R_X86_64_TLSDESC: return EdgeKind::tls_desc;
+    case R_X86_64_GOTPC32_TLSDESC: return EdgeKind::tls_desc_pc32;
+    case R_X86_64_TLSDESC_CALL: return EdgeKind::tls_desc_call;
     case R_X86_64_SIZE32:
     case R_X86_64_SIZE64: return EdgeKind::size;
     default: return EdgeKind::unsupported;
@@ -45,6 +44,7 @@ DynamicReloc::Kind dynamic_kind_x86_64(uint32_t type) {
     case R_X86_64_DTPMOD64: return Kind::tls_module;
     case R_X86_64_DTPOFF64: return Kind::tls_offset;
     case R_X86_64_TPOFF64: return Kind::tls_static;
+    case R_X86_64_TLSDESC: return Kind::tls_descriptor;
     case R_X86_64_COPY: return Kind::copy;
     default: return Kind::other;
   }

@@ -51,6 +51,7 @@ struct DynamicReloc {
     tls_module,  // DTPMOD
     tls_offset,  // DTPOFF
     tls_static,  // TPOFF
+    tls_descriptor,  // TLSDESC
     copy,        // COPY: the data of `symbol` lives here
     other,
   };
@@ -106,6 +107,9 @@ struct Image {
   bool bind_now = false;
   bool symbolic = false;  // DT_SYMBOLIC or DF_SYMBOLIC
 
+  // A program (not a library that can also be run, as the C library can): its thread-local block lies at a fixed distance from
+  // the thread pointer, so that linkers leave no other kind of access in it.
+  bool has_first_tls_block() const { return executable && soname.empty(); }
   // From the lowest to the highest address that is loaded, rounded to nothing.
   LinkRange span() const;
   const Segment *segment_at(LinkAddr at) const;

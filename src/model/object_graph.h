@@ -30,7 +30,8 @@ enum class EdgeKind : uint8_t {
   tls_ie_pc32,    // address of a GOT slot that holds the thread pointer offset of S, + A - P
   tls_tp_off32,   // thread pointer offset of S + A
   tls_tp_off64,
-  tls_desc,       // TLS descriptor forms
+  tls_desc_pc32,  // address of the GOT pair that is the TLS descriptor of S, + A - P
+  tls_desc_call,  // marks the call through the descriptor of S; no field
   size,           // size of S + A
   unsupported,
 };
@@ -46,7 +47,8 @@ struct Edge {
 // Bytes that an edge of this kind covers.
 inline uint32_t edge_bytes(EdgeKind kind) {
   switch (kind) {
-    case EdgeKind::none: return 0;
+    case EdgeKind::none:
+    case EdgeKind::tls_desc_call: return 0;
     case EdgeKind::abs64:
     case EdgeKind::pc64:
     case EdgeKind::got_off64:
@@ -61,7 +63,7 @@ struct ObjectSection {
     code,
     rodata,       // read-only data, not merged
     relro,        // data that only relocation writes (.data.rel.ro)
-    strings,      // merged NUL-terminated strings
+    strings,      // merged NUL-terminated strings of characters of entry_bytes each
     constants,    // merged constants of entry_bytes each
     data,
     bss,

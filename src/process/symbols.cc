@@ -58,6 +58,23 @@ class DynamicTables {
 
   // Value of a bound GOT slot for the symbol; nullopt when this module has none.
   std::optional<uint64_t> bound_slot(const std::string &name, RunRange resolved_in) const {
+    return slot_value(resolved_in, [&](uint32_t type, uint32_t symbol, int64_t addend) {
+      return addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT) && symbol_name(symbol) == name;
+    });
+  }
+
+  // What the resolver at a link address of this module gave, where the module has a slot of its own for it. The loader
+  // fills such slots at once, lazy binding or not (glibc, elf_machine_lazy_rel).
+  std::optional<uint64_t> resolved_slot(uint64_t resolver, RunRange resolved_in) const {
+    return slot_value(resolved_in, [&](uint32_t type, uint32_t, int64_t addend) {
+      return type == R_X86_64_IRELATIVE && static_cast<uint64_t>(addend) == resolver;
+    });
+  }
+
+ private:
+  // Value of the first slot that a relocation which `wanted` takes fills, and that leads into `resolved_in`.
+  template <typename Wanted>
+  std::optional<uint64_t> slot_value(RunRange resolved_in, Wanted wanted) const {
     for (const auto &[table, size] : {std::pair{DT_JMPREL, DT_PLTRELSZ}, std::pair{DT_RELA, DT_RELASZ}}) {
       if (!tags_.contains(table) || !tags_.contains(size) || tags_.at(size) > kMaxRelocBytes) continue;
       const Result<Bytes> bytes = process_.read_bytes(address(table), tags_.at(size));
@@ -67,9 +84,7 @@ class DynamicTables {
         const uint64_t at = reader.u64();
         const uint64_t info = reader.u64();
         const int64_t addend = reader.i64();
-        const uint32_t type = static_cast<uint32_t>(info);
-        if (addend != 0 || (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT)) continue;
-        if (symbol_name(static_cast<uint32_t>(info >> 32)) != name) continue;
+        if (!wanted(static_cast<uint32_t>(info), static_cast<uint32_t>(info >> 32), addend)) continue;
         const Result<uint64_t> value = process_.read_value<uint64_t>(module_.bias.to_run(LinkAddr(at)));
         // Not yet bound lazily, a slot leads into its own module's PLT.
         if (value && resolved_in.contains(RunAddr(*value))) return *value;
@@ -78,7 +93,6 @@ class DynamicTables {
     return std::nullopt;
   }
 
- private:
   RunAddr address(int64_t tag) const {
     const uint64_t value = tags_.at(tag);
     return value < module_.base.value ? module_.bias.to_run(LinkAddr(value)) : RunAddr(value);
@@ -211,6 +225,7 @@ Result<std::optional<RunAddr>> find_symbol_in(const Process &process, const std:
   if (!found) return std::optional<RunAddr>();
   if (found->type == STT_TLS) return Error::refused(cat("symbol ", query.name, " is thread-local"));
   if (found->type != STT_GNU_IFUNC) return std::optional<RunAddr>(module.bias.to_run(LinkAddr(found->value)));
+  if (const std::optional<uint64_t> own = tables.resolved_slot(found->value, module.span)) return std::optional<RunAddr>(RunAddr(*own));
   const std::optional<RunAddr> bound = bound_ifunc(process, modules, module, query.name);
   if (!bound)
     return Error::refused(cat("symbol ", query.name, " is chosen at run time (IFUNC) and no module has it bound yet"));

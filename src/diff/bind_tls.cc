@@ -1,0 +1,190 @@
+#include "diff/bind_tls.h"
+
+#include <algorithm>
+
+#include "base/byte_writer.h"
+#include "base/cat.h"
+
+namespace suture {
+
+namespace {
+
+using Reach = TlsForm::Reach;
+
+// sub $8,%rsp; lea pair(%rip),%rdi; call __tls_get_addr; add $8,%rsp; lea distance(%rax),%rax; ret
+constexpr uint8_t kStubCode[] = {0x48, 0x83, 0xec, 0x08, 0x48, 0x8d, 0x3d, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 0x08, 0x48, 0x8d, 0x80, 0, 0, 0, 0, 0xc3};
+constexpr uint64_t kStubPair = 7, kStubCall = 12, kStubDistance = 23;
+
+// Where in the sequence the 4-byte field of its direct call is, once the call is one.
+struct CallForm {
+  uint64_t begin = 0;
+  Bytes opcode;
+};
+
+CallForm direct_call_form(EdgeKind kind, ByteView code) {
+  if (kind == EdgeKind::tls_gd_pc32) return {8, {0x66, 0x66, 0x48, 0xe8}};
+  return {7, code[7] == 0xff ? Bytes{0x67, 0xe8} : Bytes{0xe8}};
+}
+
+}  // namespace
+
+bool reaches_tls_by_code(EdgeKind kind) {
+  return kind == EdgeKind::tls_gd_pc32 || kind == EdgeKind::tls_ld_pc32 || kind == EdgeKind::tls_ie_pc32 || kind == EdgeKind::tls_desc_pc32 ||
+         kind == EdgeKind::tls_desc_call;
+}
+
+// A slot or pair of the base for a thread-local variable: one that located code uses, or one that the loader fills for that name.
+std::optional<Binder::Target> Binder::tls_slot(const Place &place, Access access) const {
+  if (const auto value = base_value(place, access)) return value;
+  if (place.kind != Place::Kind::named || place.name == Program::kModuleTls) return std::nullopt;
+  const auto wanted = access == Access::tls_ie   ? DynamicReloc::Kind::tls_static
+                      : access == Access::tls_gd ? DynamicReloc::Kind::tls_module
+                                                 : DynamicReloc::Kind::tls_descriptor;
+  const auto range = relocs_by_name_.equal_range(in_.post->program().name(place.name));
+  for (auto it = range.first; it != range.second; ++it)
+    if (it->second->kind == wanted && it->second->addend == 0) return Target{PatchEdge::To::base, 0, it->second->at.value, 0, 0, false};
+  return std::nullopt;
+}
+
+// Offset in the base's own block (a constant); from the thread pointer where the base is a program.
+std::optional<Binder::Target> Binder::tls_block_offset(const Reference &reference) const {
+  const bool program = in_.image->has_first_tls_block();
+  if (const auto value = base_value(reference.place, program ? Access::tls_tp : Access::tls_dtp)) return value;
+  if (reference.place.kind != Place::Kind::named || reference.place.name == Program::kModuleTls) return std::nullopt;
+  const std::string &name = in_.post->program().name(reference.place.name);
+  // Defined here: what is known of its section is known of it.
+  if (const auto definition = in_.post->program().definition(name)) {
+    const ObjectSymbol &symbol = in_.post->program().object(definition->object).symbols[definition->symbol];
+    if (symbol.in_section())
+      if (auto value = base_value(in_.post->program().section_place(definition->object, symbol.section), program ? Access::tls_tp : Access::tls_dtp)) {
+        value->offset = static_cast<int64_t>(symbol.value);
+        return value;
+      }
+  }
+  if (program || !in_.image->tls) return std::nullopt;
+  for (const ImageSymbol &symbol : in_.image->dynamic_symbols)
+    if (symbol.defined && symbol.kind == ImageSymbol::Kind::tls && symbol.name == name)
+      return Target{PatchEdge::To::constant, 0, symbol.address.value, 0, 0, false};
+  return std::nullopt;
+}
+
+// A pair of GOT slots for this module's own block, and the offset that it asks __tls_get_addr for.
+std::optional<std::pair<uint64_t, uint64_t>> Binder::any_tls_pair() const {
+  std::map<uint64_t, const DynamicReloc *> offsets;
+  for (const DynamicReloc &reloc : in_.image->relocs)
+    if (reloc.kind == DynamicReloc::Kind::tls_offset) offsets.emplace(reloc.at.value, &reloc);
+  for (const DynamicReloc &reloc : in_.image->relocs) {
+    if (reloc.kind != DynamicReloc::Kind::tls_module || reloc.symbol != 0) continue;
+    const ByteView word = in_.image->at(reloc.at + 8, 8);
+    if (!offsets.contains(reloc.at.value + 8) && word.size() == 8) return std::pair{reloc.at.value, load<uint64_t>(word, 0)};
+  }
+  return std::nullopt;
+}
+
+Result<Binder::BoundTls> Binder::bind_tls(const TlsSite &site) {
+  const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
+  Reference reference = in_.post->reference(site.object, site.section, site.edge);
+  if (reference.access == Access::unsupported) return Error::refused(cat("relocation type ", edge.raw_type, " is not supported here"));
+  if (reference.access == Access::marker) reference.access = Access::tls_desc;
+  const std::string name = in_.post->program().describe(reference.place);
+  const bool program = in_.image->has_first_tls_block();
+  if (program && reference.access == Access::tls_ld) return in_other_form(site, Reach::nothing, {});
+  if (!program)
+    if (const auto slot = tls_slot(reference.place, reference.access)) return as_written(site, *slot);
+  if (program)
+    if (const auto offset = tls_block_offset(reference)) return in_other_form(site, Reach::offset, *offset);
+  if (const auto slot = tls_slot(reference.place, Access::tls_ie))
+    return reference.access == Access::tls_ie ? as_written(site, *slot) : in_other_form(site, Reach::slot, *slot);
+  if (!program && (reference.access == Access::tls_gd || reference.access == Access::tls_ld)) return through_stub(site);
+  const bool added = reference.place.kind == Place::Kind::section && in_.comparison->of(reference.place.object, reference.place.section) == Change::added;
+  if (added)
+    return Error::refused(cat(name, " is new thread-local data; threads that run already have no room for it"))
+        .with_next("keep it elsewhere: in data of the patch under a lock, or by pthread_getspecific with a key that the patch makes");
+  return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name, ", and no located code tells its place in the thread's block"));
+}
+
+Result<Binder::BoundTls> Binder::as_written(const TlsSite &site, const Target &target) {
+  const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
+  BoundTls bound;
+  bound.end = edge.offset + 1;
+  if (edge_bytes(edge.kind) == 0) return bound;
+  PatchEdge field;
+  field.offset = edge.offset;
+  field.pc_relative = true;
+  field.to = target.to;
+  field.base = target.base;
+  field.addend = edge.addend;
+  bound.edges.push_back(field);
+  return bound;
+}
+
+Result<Binder::BoundTls> Binder::in_other_form(const TlsSite &site, Reach reach, const Target &target) {
+  const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
+  const Code &code = in_.post->code(site.object, site.section);
+  if (!code.complete) return Error::refused("its code cannot be decoded");
+  const auto holder = std::upper_bound(code.instructions.begin(), code.instructions.end(), edge.offset,
+                                       [](uint64_t value, const CodeInstruction &entry) { return value < entry.at; });
+  const uint64_t begin = std::prev(holder)->at;
+  const auto forms = in_.post->arch().tls_forms(ByteView(site.contents).subspan(begin), static_cast<uint32_t>(edge.offset - begin), edge.kind);
+  const bool mark = edge.kind == EdgeKind::tls_desc_call;
+  const auto form = std::find_if(forms.begin(), forms.end(), [&](const TlsForm &one) { return mark || one.reach == reach; });
+  if (form == forms.end()) return Error::refused("its thread-local access is not written as the ABI lays down, and cannot be led to where the image has the variable");
+  std::copy(form->code.begin(), form->code.end(), site.contents.begin() + static_cast<ptrdiff_t>(begin));
+  BoundTls bound;
+  bound.end = begin + form->code.size();
+  if (form->reach == Reach::nothing) return bound;
+  const Reference reference = in_.post->reference(site.object, site.section, site.edge);
+  PatchEdge field;
+  field.offset = begin + form->field_at;
+  field.to = target.to;
+  field.base = target.base;
+  field.pc_relative = form->reach == Reach::slot;
+  field.sign_extended = form->reach == Reach::offset;
+  field.addend = reference.offset + target.offset - (field.pc_relative ? 4 : 0);
+  bound.edges.push_back(field);
+  return bound;
+}
+
+// The base has no pair for this variable, but one for its own block: the same call with that one, and the distance added.
+Result<Binder::BoundTls> Binder::through_stub(const TlsSite &site) {
+  const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
+  const Reference reference = in_.post->reference(site.object, site.section, site.edge);
+  const std::string name = in_.post->program().describe(reference.place);
+  const auto pair = any_tls_pair();
+  std::optional<Target> offset = reference.access == Access::tls_ld ? Target{PatchEdge::To::constant, 0, 0, 0, 0, false} : tls_block_offset(reference);
+  if (!pair || !offset)
+    return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name,
+                              pair ? ", and no located code tells its place in the thread's block" : ", and none for another variable of its own"));
+  const uint64_t begin = edge.offset - (edge.kind == EdgeKind::tls_gd_pc32 ? 4 : 3);
+  if (in_.post->arch().tls_forms(ByteView(site.contents).subspan(begin), static_cast<uint32_t>(edge.offset - begin), edge.kind).empty())
+    return Error::refused("its thread-local access is not written as the ABI lays down");
+  const CallForm call = direct_call_form(edge.kind, ByteView(site.contents).subspan(begin));
+  std::copy(call.opcode.begin(), call.opcode.end(), site.contents.begin() + static_cast<ptrdiff_t>(begin + call.begin));
+
+  const auto [known, inserted] = stubs_.try_emplace(cat(name, "@tls"), 0);
+  if (inserted) {
+    Use use;
+    use.edge = &edge;
+    use.is_call = true;
+    const Target get_address = TRY(resolve_import("__tls_get_addr", use, false));
+    PatchPiece stub;
+    stub.name = known->first;
+    stub.kind = PatchPiece::Kind::code;
+    stub.alignment = 16;
+    stub.bytes.assign(std::begin(kStubCode), std::end(kStubCode));
+    stub.size_bytes = stub.bytes.size();
+    stub.is_function = true;
+    const int64_t distance = static_cast<int64_t>(offset->base) + offset->offset + reference.offset - static_cast<int64_t>(pair->second);
+    store<int32_t>(stub.bytes, kStubDistance, static_cast<int32_t>(distance));
+    stub.edges = {{kStubPair, 4, true, false, PatchEdge::To::base, 0, pair->first, 0, -4},
+                  {kStubCall, 4, true, false, get_address.to, get_address.piece, get_address.base, get_address.import, get_address.offset - 4}};
+    known->second = add_piece(std::move(stub));
+  }
+  BoundTls bound;
+  const uint64_t field = begin + call.begin + call.opcode.size();
+  bound.end = field + 4;
+  bound.edges = {{edge.offset, 4, true, false, PatchEdge::To::base, 0, pair->first, 0, -4}, {field, 4, true, false, PatchEdge::To::piece, stubs_.at(cat(name, "@tls")), 0, 0, -4}};
+  return bound;
+}
+
+}  // namespace suture

@@ -1,0 +1,15 @@
+// matrix-refused: data limit_of_all: initial value
+#include "construct.h"
+
+#ifdef FIXED
+int limit_of_all = 6;
+#else
+int limit_of_all = 5;
+#endif
+
+NOINLINE int limited(int x) { return x > limit_of_all ? limit_of_all : x; }
+
+int check_initial_value(int fixed) {
+  EXPECT(limited(3) == 3);
+  return 1;
+}
