@@ -35,8 +35,16 @@ Result<HookCount> read_hook_count(const Process &process, const Record &unit, Ki
   return process.read_value<HookCount>(count_address(unit, kind));
 }
 
+// A run that died while it unmapped the patch may have come as far as its data: by then all its hooks had run.
+bool counts_are_gone(const Process &process, const Transaction &transaction) {
+  return std::any_of(transaction.units.begin(), transaction.units.end(), [&](const Record &unit) {
+    return !read_hook_count(process, unit, Kind::pre_apply).has_value();
+  });
+}
+
 Result<HookDebt> read_hook_debt(const Process &process, const Transaction &transaction) {
   HookDebt debt = HookDebt::none;
+  if (counts_are_gone(process, transaction)) return debt;
   for (const Record &unit : transaction.units) {
     const HookCount revert = TRY(read_hook_count(process, unit, Kind::pre_revert));
     if (revert.begun != 0 && revert.refusal == 0) return HookDebt::finish_revert;
@@ -47,16 +55,18 @@ Result<HookDebt> read_hook_debt(const Process &process, const Transaction &trans
 }
 
 bool HookRunner::any() const {
-  return std::any_of(transaction_.units.begin(), transaction_.units.end(),
-                     [](const Record &unit) { return !unit.hooks.empty(); });
+  return !gone_ && std::any_of(transaction_.units.begin(), transaction_.units.end(),
+                               [](const Record &unit) { return !unit.hooks.empty(); });
 }
 
 Status HookRunner::prepare() {
+  gone_ = counts_are_gone(session_.process, transaction_);
   if (any() && !session_.gadgets) session_.gadgets = TRY(find_gadgets(session_.process, session_.maps));
   return {};
 }
 
 Result<bool> HookRunner::still_running() const {
+  if (!any()) return false;
   for (const Record &unit : transaction_.units)
     for (const Kind kind : {Kind::pre_apply, Kind::post_apply, Kind::pre_revert, Kind::post_revert}) {
       const HookCount count = TRY(read_hook_count(session_.process, unit, kind));

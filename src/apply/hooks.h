@@ -27,6 +27,8 @@ Result<HookCount> read_hook_count(const Process &process, const Record &unit, Ho
 // Something that an interrupted run left to be done although all redirects and states say otherwise: hooks after an
 // apply that were not run, or a revert that was begun by its hooks.
 enum class HookDebt { none, finish_apply, finish_revert };
+// Whether the data with the counts is unmapped already.
+bool counts_are_gone(const Process &process, const Transaction &transaction);
 Result<HookDebt> read_hook_debt(const Process &process, const Transaction &transaction);
 
 // The hooks of one transaction around one switch.
@@ -59,6 +61,7 @@ class HookRunner {
   World &world_;
   const Transaction &transaction_;
   std::string note_;
+  bool gone_ = false;           // the patch's data, with the counts
   bool was_in_effect_ = false;  // the new code, ever
 };
 

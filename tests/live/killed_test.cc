@@ -13,6 +13,7 @@
 
 #include "apply/apply.h"
 #include "base/file.h"
+#include "support/author_patch.h"
 #include "support/target_program.h"
 
 namespace suture {
@@ -100,6 +101,7 @@ void kill_at_every_point(const HotImage &hot, const std::vector<std::string> &ar
     points = points_passed([&] { in_revert ? revert(target.pid()) : apply(target.pid()); });
   }
   EXPECT_GT(points.size(), 15u);
+  size_t killed = 0;
   for (const std::string &point : points) {
     TargetProgram target("worker", arguments);
     if (in_revert) apply(target.pid());
@@ -107,11 +109,12 @@ void kill_at_every_point(const HotImage &hot, const std::vector<std::string> &ar
       ::setenv("SUTURE_FAULT", point.c_str(), 1);
       in_revert ? revert(target.pid()) : apply(target.pid());
     });
-    was_killed(child);  // a point that this run does not come to kills nobody: then the run was whole
+    killed += was_killed(child) ? 1 : 0;  // a point that this run does not come to kills nobody: then the run was whole
     expect_whole(target, hot, point);
     expect_next_run_repairs(target, hot, point);
     if (testing::Test::HasFatalFailure()) return;
   }
+  EXPECT_GT(killed, points.size() / 2);
 }
 
 TEST(Killed, AtEveryPointOfApplyingOneFunction) {
@@ -128,6 +131,84 @@ TEST(Killed, AtEveryPointOfRevertingTwoFunctions) {
 }
 TEST(Killed, AtEveryPointWithThreadsInSystemCalls) {
   kill_at_every_point(pair_patch(), {"sleepers", "6"}, false);
+}
+
+// Hooks of all kinds, and shadow data. Each hook adds its digit to the target's log.
+HotImage author_patch() {
+  return make_author_patch("sessions", kPatch, R"(
+struct session { long number; long used; };
+extern volatile long hook_log;
+static int one(void) { hook_log = hook_log * 10 + 1; return 0; }
+static int two(void) { hook_log = hook_log * 10 + 2; return 0; }
+static int three(void) { hook_log = hook_log * 10 + 3; return 0; }
+static int four(void) { hook_log = hook_log * 10 + 4; return 0; }
+SUTURE_PRE_APPLY(one);
+SUTURE_POST_APPLY(two);
+SUTURE_PRE_REVERT(three);
+SUTURE_POST_REVERT(four);
+long new_use_session(struct session *s) {
+  int *uses = (int *)suture_shadow_get(s, 1, sizeof *uses, 0, 0);
+  return uses == 0 ? 0 : 1000 + ++*uses;
+}
+void new_end_session(struct session *s) {
+  suture_shadow_free(s, 1);
+  s->used = 0;
+}
+)");
+}
+
+// Whatever was killed: the next run comes to the end of it, each hook has run at most once for it, none is left out that
+// belongs to what came about, and memory is as at first.
+void kill_with_hooks_at_every_point(bool in_revert) {
+  const HotImage hot = author_patch();
+  const auto apply = [&](pid_t pid) { return apply_hot({&hot}, pid, {}).has_value(); };
+  const auto revert = [&](pid_t pid) { return revert_hot(kPatch, pid, {}).has_value(); };
+  std::set<std::string> points;
+  {
+    TargetProgram target("sessions", {"0"});
+    if (in_revert) apply(target.pid());
+    target.ask("use 1");
+    points = points_passed([&] { in_revert ? revert(target.pid()) : apply(target.pid()); });
+  }
+  EXPECT_TRUE(points.contains("hook-started:2"));
+  size_t killed = 0;
+  EXPECT_EQ(points.contains("release-shadow:1"), in_revert);
+  for (const std::string &point : points) {
+    SCOPED_TRACE(point);
+    TargetProgram target("sessions", {"0"});
+    const std::string before = target.maps();
+    if (in_revert) {
+      ASSERT_TRUE(apply(target.pid()));
+      EXPECT_EQ(target.ask("use 1")["value"], 1001);
+    }
+    const pid_t child = start([&] {
+      ::setenv("SUTURE_FAULT", point.c_str(), 1);
+      in_revert ? revert(target.pid()) : apply(target.pid());
+    });
+    killed += was_killed(child) ? 1 : 0;
+    const long now = target.ask("use 2")["value"];
+    EXPECT_TRUE(now == 1 || now == 1001) << now;
+    ASSERT_TRUE(apply(target.pid()));
+    EXPECT_GT(target.ask("use 2")["value"], 1000);
+    // Taken back first, or gone on with.
+    const std::set<long> whole = in_revert ? std::set<long>{12, 123412} : std::set<long>{12, 1412};
+    EXPECT_TRUE(whole.contains(target.ask("report")["log"])) << target.ask("report")["log"];
+    ASSERT_TRUE(revert(target.pid()));
+    EXPECT_EQ(target.ask("report")["log"] % 10000, 1234);
+    EXPECT_EQ(target.maps().find("suture"), std::string::npos) << target.maps();
+    // Data that was mapped by a run that died before it had mapped the record has no name, and stays.
+    if (in_revert) {
+      EXPECT_EQ(target.maps(), before);
+    }
+  }
+  EXPECT_GT(killed, points.size() * 9 / 10);
+}
+
+TEST(Killed, AtEveryPointOfApplyingWithHooks) {
+  kill_with_hooks_at_every_point(false);
+}
+TEST(Killed, AtEveryPointOfRevertingWithHooks) {
+  kill_with_hooks_at_every_point(true);
 }
 
 #endif
