@@ -204,8 +204,8 @@ class Case:
         shutil.copy(pristine, shipped)
         return shipped
 
-    def fix_trees(self, package, version, cve):
-        """Source before and after one fix of ../shared/corpus."""
+    def fix_trees(self, package, version, fix):
+        """Source before and after one fix of ../shared/corpus, named by its CVE or its patch."""
         corpus = Path(os.environ.get("SUTURE_CORPUS", ROOT.parent / "shared/corpus"))
         if not (corpus / "fix-trees").exists():
             raise Skip(f"{corpus}/fix-trees is absent (set SUTURE_CORPUS to its folder)")
@@ -213,9 +213,9 @@ class Case:
         if not (trees / ".complete").exists():
             shutil.rmtree(trees, ignore_errors=True)
             rows = [line.split("\t") for line in (corpus / "open.tsv").read_text().splitlines()]
-            patch = next((row[2] for row in rows if row[0] == package and row[1] == version and cve in row[3].split(",")), None)
+            patch = next((row[2] for row in rows if row[0] == package and row[1] == version and fix in (row[2], *row[3].split(","))), None)
             if patch is None:
-                raise Skip(f"{corpus}/open.tsv has no row for {package} {version} {cve}")
+                raise Skip(f"{corpus}/open.tsv has no row for {package} {version} {fix}")
             self.run([corpus / "fix-trees", package, version, patch, trees])
             (trees / ".complete").touch()
         return trees / "pre", trees / "post"
