@@ -60,7 +60,7 @@ def build_host(case, folder, library, trees):
 
 def run(case, folder):
     build = ("test -f Makefile || ./configure --quiet --disable-openssl --disable-samples --disable-libevent-regress --disable-static; "
-             "make -s libevent.la include/event2/event-config.h")
+             "make -s AUTOCONF=: AUTOHEADER=: AUTOMAKE=: ACLOCAL=: libevent.la include/event2/event-config.h")
     example = author_case.Example(case, folder, ("libevent", "2.1.12-stable-8+deb12u1", "CVE-2026-63388"), build,
                                   ".libs/libevent-2.1.so.7.0.1", "layout bufferevent_private")
     library, package = example.prepare()
