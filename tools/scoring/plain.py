@@ -1,0 +1,151 @@
+"""The image as a distribution ships it: the package's own build, without Suture's wrapper and flags, then stripped as dh_strip does.
+
+No binary package exists for "the series up to this fix", so it is built here. The build tree stays, and goes from row to row by the
+files that differ."""
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoring import elf
+
+BUILD_SECONDS = 3600
+LOG_TAIL = 12
+CONFIGURE_STEPS = ("dh_update_autotools_config", "dh_autoreconf", "dh_auto_configure")
+# Stamp files with which debian/rules remember that a build is done; those of configuring stay.
+CLEAR_STAMPS = r"""find . -maxdepth 3 -name '*build*stamp*' ! -name '*conf*' -type f -delete; rm -f debian/stamp-build* build-stamp
+rm -f debian/*.debhelper.log debian/stamps-build/*/build debian/stamps-build/build"""
+
+
+class BuildBroken(Exception):
+    """The package's own build fails, without any part of Suture."""
+
+
+@dataclass
+class Output:
+    """A program or library that the build makes and a binary package of the source holds."""
+    path: str      # relative to the tree
+    installed: str  # its file name in the binary package
+
+
+def build_command(target):
+    return f"{CLEAR_STAMPS}\nexec debian/rules {target}"
+
+
+def write_once_tools(folder):
+    """Debhelper's configure steps, run again only when an input of theirs changed since: a rebuild of a configured tree is then a
+    plain incremental make, cmake or meson build. They run through PATH, so that overrides in debian/rules find them also."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for step in CONFIGURE_STEPS:
+        script = folder / step
+        script.write_text(ONCE.format(step=step, folder=folder))
+        script.chmod(0o755)
+    return folder
+
+
+ONCE = r"""#!/bin/sh
+# Written by tools/coverage: {step}, once for each tree, arguments and flags.
+PATH=$(printf %s "$PATH" | tr : '\n' | grep -vxF '{folder}' | paste -sd:)
+stamp=debian/.configured-once/{step}.$(printf '%s\n' "$@" "$CFLAGS" "$CXXFLAGS" "$LDFLAGS" "$CC" "$PYTHON" | sha1sum | cut -c1-16)
+if [ -e "$stamp" ] && [ -z "$(find . -newer "$stamp" -type f \( -name configure.ac -o -name configure.in -o -name Makefile.am \
+    -o -name meson.build -o -name meson_options.txt -o -name CMakeLists.txt -o -name '*.cmake' -o -path ./debian/rules \
+    -o -path './m4/*.m4' \) ! -path './debian/.configured-once/*' -print -quit)" ]; then exit 0; fi
+{step} "$@" || exit $?
+mkdir -p debian/.configured-once && touch "$stamp"
+"""
+
+
+class PlainBuild:
+    def __init__(self, folder, once_tools, jobs):
+        self.tree, self.log = Path(folder) / "plain", Path(folder) / "plain.log"
+        self.environment = build_environment(once_tools, jobs)
+        # A compiler cache makes a package that configures anew each time bearable; it changes no object.
+        if shutil.which("ccache"):
+            self.environment["PATH"] = f"/usr/lib/ccache:{self.environment['PATH']}"
+            self.environment.setdefault("CCACHE_DIR", str(Path(folder) / "ccache"))
+        shutil.rmtree(self.tree, ignore_errors=True)
+        self.source = None  # the files of `pre` that the tree was last brought to
+
+    def build(self, pre, target):
+        """Builds `pre`; gives the linked files of the tree by their paths in it."""
+        self._bring_to(pre)
+        with open(self.log, "wb") as log:
+            status = subprocess.run(["sh", "-c", build_command(target)], cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL,
+                                    stdout=log, stderr=subprocess.STDOUT, timeout=BUILD_SECONDS).returncode
+        if status != 0:
+            tail = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL:]
+            raise BuildBroken("debian/rules fails without Suture: " + " / ".join(tail))
+        return elf.linked_files(self.tree)
+
+    def _bring_to(self, pre):
+        """Copies what differs from the last `pre` only: files that the build made over source files stay as it made them."""
+        now = {path.relative_to(pre): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in walk(pre)}
+        if self.source is None:
+            shutil.copytree(pre, self.tree, symlinks=True)
+        else:
+            for path in self.source.keys() - now.keys():
+                (self.tree / path).unlink(missing_ok=True)
+            for path in (p for p, stamp in now.items() if self.source.get(p) != stamp):
+                target = self.tree / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.is_file() and not target.is_symlink() and filecmp.cmp(pre / path, target, shallow=False):
+                    continue
+                target.unlink(missing_ok=True)
+                shutil.copy2(pre / path, target, follow_symlinks=False)
+                if not target.is_symlink():
+                    os.utime(target)
+        self.source = now
+
+
+def walk(folder):
+    for root, folders, files in os.walk(folder):
+        yield from (Path(root) / name for name in files)
+        yield from (Path(root) / name for name in folders if (Path(root) / name).is_symlink())
+
+
+def build_environment(once_tools, jobs):
+    environment = {**os.environ, "DEB_BUILD_OPTIONS": f"nocheck nodoc parallel={jobs}", "DEB_BUILD_PROFILES": "nocheck nodoc", "LC_ALL": "C.UTF-8",
+                   "TZ": "UTC", "PATH": f"{once_tools}:{os.environ['PATH']}"}
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        environment.pop(name, None)
+    return environment
+
+
+def installed_names(package, version, folder):
+    """File names of the ELF files in the binary packages of this source, as Debian built them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listing = folder / "installed.txt"
+    if not listing.exists():
+        names = set()
+        for binary in binaries_of(package):
+            subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", binary], cwd=folder, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+        for deb in sorted(folder.glob("*.deb")):
+            shown = subprocess.run(["dpkg-deb", "-c", deb], stdout=subprocess.PIPE, text=True, check=True).stdout
+            names |= {Path(line.split(None, 5)[5]).name for line in shown.splitlines() if line.startswith("-")}
+            deb.unlink()
+        listing.write_text("".join(f"{name}\n" for name in sorted(names)))
+    return set(listing.read_text().split("\n")) - {""}
+
+
+def binaries_of(package):
+    shown = subprocess.run(["apt-cache", "showsrc", "--only-source", package], stdout=subprocess.PIPE, text=True).stdout
+    names = []
+    for block in re.findall(r"^Package-List:\n((?: .+\n)+)", shown, re.M)[-1:]:
+        for line in block.splitlines():
+            words = line.split()
+            if words[1] == "deb" and not words[0].endswith(("-doc", "-dbg")) and "arch=all" not in words:
+                names.append(words[0])
+    return names
+
+
+def strip_like_debhelper(source, target):
+    """dh_strip's options for programs and for libraries."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    words = ["strip", "--remove-section=.comment", "--remove-section=.note"]
+    if elf.is_library(source):
+        words.append("--strip-unneeded")
+    subprocess.run([*words, "-o", target, source], check=True)

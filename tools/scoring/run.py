@@ -1,0 +1,202 @@
+"""One package's rows, one after the other: source, build as shipped, `suture build`, and the live checks."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from scoring import rows as outcomes
+from scoring import elf, hotfile, live, plain
+from scoring.source import Source, SourceError
+
+TOOLS = Path(__file__).resolve().parents[1]
+BUILD_SECONDS = 7200
+REFUSED_STATUS = 3
+NOT_SHIPPED = re.compile(r"(^|/)(tests?|examples?|contrib|fuzz|conftest|debian)(/|$)")
+KIB_PER_MIB = 1024
+
+
+class Setup:
+    """What all packages of a run share."""
+
+    def __init__(self, options):
+        self.folder = Path(options.output).resolve()
+        self.state = outcomes.State(self.folder)
+        self.suture = live.Suture(options.suture, self.folder)
+        self.suture.make_key()
+        self.target, self.build_jobs, self.keep = options.target, options.build_jobs, options.keep
+        self.decisions = outcomes.read_decisions(options.allowances) if options.allowances else {}
+        self.once_tools = plain.write_once_tools(self.folder / "bin")
+        self.hold_library = self.folder / "hold.so"
+        subprocess.run(["cc", "-O1", "-Wall", "-shared", "-fPIC", "-o", self.hold_library, Path(__file__).with_name("hold.c")], check=True)
+
+
+class Package:
+    def __init__(self, setup, name, version):
+        self.setup, self.name, self.version = setup, name, version
+        self.folder = setup.folder / "work" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([TOOLS / "install-deps", "--source", name], check=True, stdout=subprocess.DEVNULL)
+        self.source = Source(name, version, self.folder / "source")
+        self.plain = plain.PlainBuild(self.folder, setup.once_tools, setup.build_jobs)
+        self.shipped_names = plain.installed_names(name, version, self.folder / "debs")
+        self.rows_done = 0
+
+    def in_series_order(self, rows):
+        def key(row):
+            try:
+                return self.source.place(row)
+            except SourceError:
+                return -1
+        return sorted(rows, key=key)
+
+    def run(self, row):
+        """The result of one row: a dictionary for its state file. Never raises for what a row can do wrong."""
+        result = {"package": row.package, "version": row.version, "patch": row.patch, "cve": row.cve, "class": row.kind,
+                  "first_of_package": self.rows_done == 0}
+        started = time.monotonic()
+        try:
+            self._run(row, result)
+        except (SourceError, plain.BuildBroken, subprocess.TimeoutExpired) as error:
+            result.update(outcome=outcomes.BROKEN, reason=str(error))
+        except live.NotVerified as error:
+            result.update(outcome=outcomes.UNVERIFIED, reason=str(error))
+        except (live.Wrong, hotfile.FormatError) as error:
+            result.update(outcome=outcomes.WRONG, reason=str(error))
+        result["row_seconds"] = round(time.monotonic() - started, 1)
+        self.rows_done += 1
+        return result
+
+    def _run(self, row, result):
+        pre, post = self.source.trees(row)
+        started = time.monotonic()
+        linked = self.plain.build(pre, self.setup.target)
+        result["plain_seconds"] = round(time.monotonic() - started, 1)
+        images = self._ship(linked)
+        package = self.folder / f"{row.name}.hotpatch"
+        package.unlink(missing_ok=True)
+        allowances = self.setup.decisions.get((row.package, row.patch), [])
+        if not self._build(row, pre, post, images, package, [allow for allow, _ in allowances], result):
+            return
+        self.setup.suture.sign(package)
+        bench = live.Bench(self.setup.suture, self.setup.hold_library, list(images), self.folder / "bench")
+        result.update(live.verify(bench, package, row.name))
+        manifest, _ = hotfile.read_package(package)
+        used = [h for h in manifest["hazards"] if h["allowed"]]
+        result["allowed"] = [f"{h['kind']}:{h['item']}" for h in used]
+        result.update(outcome=outcomes.ALLOWED if used else outcomes.AUTOMATIC,
+                      reason="; ".join(evidence for _, evidence in allowances) if used else "")
+        if not self.setup.keep:
+            package.unlink()
+
+    def _ship(self, linked):
+        """Stripped copies of what binary packages hold: shipped image -> its output in the build."""
+        chosen = [path for path in linked if Path(path).name in self.shipped_names and not path.startswith("debian/")]
+        if not chosen:  # no binary packages to be had: what does not look like a test
+            chosen = [path for path in linked if not NOT_SHIPPED.search(path)]
+        if not chosen:
+            raise plain.BuildBroken("the build links no program or library that is shipped")
+        folder = self.folder / "shipped"
+        shutil.rmtree(folder, ignore_errors=True)
+        images = {}
+        for path in chosen:
+            plain.strip_like_debhelper(self.plain.tree / path, folder / path)
+            images[(folder / path).resolve()] = path
+        return images
+
+    def _build(self, row, pre, post, images, package, allow, result):
+        """Runs `suture build`; false when there is no package, and then says in `result` why."""
+        words = ["build", "--pre", pre, "--post", post, "--build", plain.build_command(self.setup.target), "--work", self.folder / "work",
+                 "-o", package, "--id", row.name, "--json"]
+        for shipped, output in images.items():
+            words += ["--image", f"{shipped}={output}"]
+        for cve in re.findall(r"[A-Za-z0-9.:_-]+", row.cve):
+            words += ["--cve", cve]
+        for item in allow:
+            words += [f"--allow={item}"]
+        started = time.monotonic()
+        status, report, error, peak_kib = self._watch(words)
+        result["build_seconds"] = round(time.monotonic() - started, 1)
+        result["peak_mib"] = round(peak_kib / KIB_PER_MIB)
+        if status == 0:
+            self._note_report(report, result)
+            return True
+        self._note_refusal(status, report.get("error", {}), error, result)
+        return False
+
+    def _watch(self, words):
+        environment = {**self.setup.suture.environment, **plain.build_environment(self.setup.once_tools, self.setup.build_jobs)}
+        environment.update({k: v for k, v in self.setup.suture.environment.items() if k.startswith("SUTURE_")})
+        process = subprocess.Popen([self.setup.suture.program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment, stdin=subprocess.DEVNULL)
+        peak = PeakMemory(process.pid)
+        try:
+            out, error = process.communicate(timeout=BUILD_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        finally:
+            peak.stop()
+        try:
+            report = json.loads(out)
+        except ValueError:
+            report = {}
+        return process.returncode, report, error.strip(), peak.kib
+
+    def _note_report(self, report, result):
+        changed = [image for image in report["images"] if image["hot_bytes"]]
+        result["compile_seconds"] = round(report["pre_seconds"] + report["post_seconds"], 1)
+        result["functions"] = sorted({f["name"] for image in changed for f in image["functions"]})
+        result["patched"] = [image["build_output"] for image in changed]
+        result["objects_mib"] = round(self._largest_object_set(report) / KIB_PER_MIB / KIB_PER_MIB, 1)
+        match = [image["match"] for image in changed]
+        result["located"] = round(min(m["located"] / max(1, m["functions"]) for m in match), 4)
+
+    def _largest_object_set(self, report):
+        """Bytes of the objects of the image that is linked from most."""
+        wanted = {image["build_output"] for image in report["images"]}
+        largest = 0
+        for record in (self.folder / "work/records").glob("*/*.link.json"):
+            link = json.loads(record.read_text())
+            if os.path.relpath(link["output"], self.folder / "work/src") in wanted:
+                store = self.folder / "work/store"
+                files = [store / i["content"][:2] / i["content"][2:] for i in link["inputs"] if i["content"]]
+                largest = max(largest, sum(f.stat().st_size for f in files if f.exists()))
+        return largest
+
+    @staticmethod
+    def _note_refusal(status, error, text, result):
+        message = error.get("message") or text
+        result["reason"] = message
+        if status == REFUSED_STATUS and "no change" in message:
+            result["outcome"] = outcomes.NO_CHANGE
+        elif status == REFUSED_STATUS:
+            result["outcome"] = outcomes.REFUSED
+            result["hazards"] = re.findall(r"--allow=(\S+)", error.get("next") or message)
+        else:
+            result["outcome"] = outcomes.BROKEN if "the build command" in message else outcomes.FAILED
+
+
+class PeakMemory:
+    """The high-water mark of a process's own memory, not of the compilers that it starts."""
+
+    def __init__(self, pid):
+        self.kib, self._path, self._end = 0, Path(f"/proc/{pid}/status"), threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+        self._thread.start()
+
+    def _poll(self):
+        while not self._end.wait(0.05):
+            try:
+                found = re.search(r"^VmHWM:\s+(\d+)", self._path.read_text(), re.M)
+            except OSError:
+                return
+            self.kib = max(self.kib, int(found[1]) if found else 0)
+
+    def stop(self):
+        self._end.set()
+        self._thread.join()
