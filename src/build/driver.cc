@@ -31,6 +31,7 @@ using Json = nlohmann::json;
 constexpr const char *kMarker = ".suture-work";
 constexpr size_t kLogTailLines = 15;
 constexpr uint64_t kMaxTouchedBytes = 64u << 20;
+constexpr uint64_t kMaxManifestBytes = 256u << 20;
 
 double seconds_now() {
   timespec now{};
@@ -112,14 +113,14 @@ class Build {
     config_.search_path = get_variable(environment_, "PATH").substr((work_ / "shim").string().size() + 1);
     TRY(make_shim_folder(work_ / "shim", program, config_.search_path));
     TRY(write_author_header(config_.include()));
-    stamp_ = TRY(pre_stamp(program));
+    setting_ = TRY(setting_stamp(program));
     return {};
   }
 
-  // Equal stamps: the pre build would come out as the one in the work folder.
-  Result<std::string> pre_stamp(const fs::path &program) const {
-    std::string text = cat("suture build stamp 1\n", TRY(tree_digest(request_.pre_dir)), "\n", request_.build_command,
-                           "\n", tree_.string(), "\n", to_hex(sha256(TRY(read_file(program)))), "\n");
+  // Equal: from equal trees the same build would come out.
+  Result<std::string> setting_stamp(const fs::path &program) const {
+    std::string text = cat("suture build setting 1\n", request_.build_command, "\n", tree_.string(), "\n",
+                           to_hex(sha256(TRY(read_file(program)))), "\n");
     // Only what we set ourselves: a TERM or a SSH_CLIENT of another session makes no other build.
     for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
     for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS",
@@ -129,19 +130,85 @@ class Build {
   }
 
   Status build_pre() {
-    const Result<std::string> done = read_text(work_ / "pre.stamp");
-    if (done && *done == stamp_ && fs::exists(tree_)) {
+    const TreeManifest wanted = TRY(read_manifest(request_.pre_dir));
+    const std::optional<TreeManifest> built = built_manifest();
+    if (built && *built == wanted) {
       result_.pre_reused = true;
       say("the work folder holds the build before the fix");
       return {};
     }
-    TRY(remove_old_build());
-    TRY(copy_tree(request_.pre_dir, tree_));
-    TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
-    result_.pre_seconds = TRY(run_command("pre"));
+    if (!built || !TRY(follow_to_pre(*built, wanted))) {
+      TRY(remove_old_build());
+      TRY(copy_tree(request_.pre_dir, tree_));
+      TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
+      result_.pre_seconds += TRY(run_command("pre"));
+    }
     const OutputIndex index = TRY(index_outputs(tree_));
     TRY(write_index(work_ / "pre-outputs.json", index));
-    return write_file_quick(work_ / "pre.stamp", as_bytes(stamp_));
+    const Json state = {{"setting", setting_}, {"files", wanted}};
+    return write_file_quick(manifest_file(), as_bytes(state.dump(1, ' ', false, Json::error_handler_t::replace)));
+  }
+
+  fs::path manifest_file() const { return work_ / "pre-manifest.json"; }
+  fs::path post_stamp_file() const { return work_ / "post.stamp"; }
+
+  // What the work folder's pre build was made from; none when it was made in another way or was not finished.
+  std::optional<TreeManifest> built_manifest() const {
+    const Result<std::string> text = read_text(manifest_file(), kMaxManifestBytes);
+    if (!text || !fs::exists(tree_)) return std::nullopt;
+    const Json json = Json::parse(*text, nullptr, false);
+    if (!json.is_object() || json.value("setting", "") != setting_ || !json.contains("files")) return std::nullopt;
+    TreeManifest manifest;
+    for (const auto &[path, content] : json["files"].items())
+      if (content.is_string()) manifest[path] = content.get<std::string>();
+    return manifest;
+  }
+
+  // A tree near to the one that was built (the same package before another fix) is reached as post is: only what
+  // differs is touched. False: the build did not follow, and has to begin anew. That what it gives belongs to the
+  // shipped image is proved later, by matching.
+  Result<bool> follow_to_pre(const TreeManifest &built, const TreeManifest &wanted) {
+    std::set<std::string> paths = TRY(touched_before());
+    config_.added_names.clear();
+    for (const TreeChange &change : compare_manifests(built, wanted)) {
+      paths.insert(change.path);
+      if (change.kind == TreeChangeKind::added)
+        config_.added_names.push_back(fs::path(change.path).filename().string());
+    }
+    std::error_code error;
+    for (const fs::path &path : {manifest_file(), post_stamp_file()}) {
+      fs::remove(path, error);
+      if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
+    }
+    const std::set<std::string> moved = TRY(bring_tree_to(request_.pre_dir, paths));
+    const std::string phase = "following";
+    fs::remove_all(work_ / "records" / phase, error);
+    const Result<double> seconds = run_command(phase);
+    if (!seconds || TRY(build_passed_over(phase, moved, request_.pre_dir))) {
+      say("the build did not follow the changed source; building anew");
+      return false;
+    }
+    result_.pre_seconds = *seconds;
+    TRY(fold_records_into_pre());
+    fs::remove(work_ / "touched.json", error);
+    return true;
+  }
+
+  // What earlier builds compiled and linked is what the tree holds wherever the last one did not do it again.
+  Status fold_records_into_pre() const {
+    std::error_code error;
+    std::vector<fs::path> folders;
+    for (const fs::directory_entry &folder : fs::directory_iterator(work_ / "records", error))
+      if (folder.path().filename() != "pre") folders.push_back(folder.path());
+    for (const fs::path &folder : folders) {
+      for (const fs::directory_entry &record : fs::directory_iterator(folder, error)) {
+        fs::rename(record.path(), work_ / "records/pre" / record.path().filename(), error);
+        if (error) return Error::failed(cat("cannot move ", record.path().string(), ": ", error.message()));
+      }
+      fs::remove_all(folder, error);
+    }
+    if (error) return Error::failed(cat("cannot fold the records of builds: ", error.message()));
+    return {};
   }
 
   // A build path may be anywhere: what lies there is removed only when this work folder put it there.
@@ -153,7 +220,8 @@ class Build {
     if (fs::exists(tree_) && !ours)
       return Error::refused(cat("the build path ", tree_.string(), " exists already"))
           .with_next("remove it or choose another --build-path");
-    for (const fs::path &path : {work_ / "pre.stamp", work_ / "touched.json", work_ / "records", tree_}) {
+    for (const fs::path &path :
+         {manifest_file(), post_stamp_file(), work_ / "touched.json", work_ / "records", tree_}) {
       fs::remove_all(path, error);
       if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
     }
@@ -161,11 +229,17 @@ class Build {
   }
 
   Status build_post() {
-    TRY(bring_tree_to_post());
-    for (const TreeChange &change : result_.source_changes)
-      if (change.kind == TreeChangeKind::added && !change.path.starts_with(".pc/") &&
-          !change.path.starts_with("debian/"))
-        config_.added_names.push_back(fs::path(change.path).filename().string());
+    std::set<std::string> moved = TRY(bring_tree_to_post());
+    const Result<std::string> done = read_text(post_stamp_file());
+    result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
+    if (moved.empty() && done && *done == setting_) {
+      say("the work folder holds the build after the fix");
+      return {};
+    }
+    std::error_code error;
+    fs::remove(post_stamp_file(), error);
+    if (error) return Error::failed(cat("cannot remove ", post_stamp_file().string(), ": ", error.message()));
+    note_added_names();
     std::string phase = TRY(next_post_phase());
     Result<double> seconds = run_command(phase);
     if (!seconds && !result_.line_maps.empty()) {
@@ -174,39 +248,60 @@ class Build {
       say("the build failed; trying without line anchoring");
       result_.line_maps.clear();
       result_.anchoring_given_up = true;
-      TRY(bring_tree_to_post());
+      moved.merge(TRY(bring_tree_to_post()));
       phase = TRY(next_post_phase());
       seconds = run_command(phase);
     }
     result_.post_seconds = TRY(std::move(seconds));
-    result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
-    if (TRY(build_passed_over_changes(phase))) {
+    if (TRY(build_passed_over(phase, moved, request_.post_dir))) {
       phase = TRY(next_post_phase());
       result_.post_seconds += TRY(rebuild_whole_tree(phase));
     }
     const Records records = TRY(read_records(work_ / "records" / phase));
     for (const CompileRecord &compile : records.compiles)
       ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
-    return {};
+    return write_file_quick(post_stamp_file(), as_bytes(setting_));
   }
 
-  // A build that guards its steps by stamp files (debian/rules often does) does nothing the second time, whatever changed.
-  // Names are compared without their folders: some builds compile copies of the sources.
-  Result<bool> build_passed_over_changes(const std::string &phase) const {
-    const auto source_names = [&](const Records &records) {
-      std::set<std::string> names;
-      for (const CompileRecord &compile : records.compiles)
-        for (const std::string &source : compile.sources) names.insert(fs::path(source).filename().string());
-      return names;
-    };
-    const std::set<std::string> before = source_names(TRY(read_records(work_ / "records/pre")));
-    const std::set<std::string> now = source_names(TRY(read_records(work_ / "records" / phase)));
-    for (const TreeChange &change : result_.source_changes) {
-      if (change.path.starts_with("debian/") || change.path.starts_with(".pc/")) continue;
-      const std::string name = fs::path(change.path).filename().string();
-      if (before.contains(name) && !now.contains(name)) return true;
-      const Result<std::string> text = read_text(request_.post_dir / change.path);
-      if (now.empty() && text && is_anchorable(change.path, *text)) return true;
+  void note_added_names() {
+    config_.added_names.clear();
+    for (const TreeChange &change : result_.source_changes)
+      if (change.kind == TreeChangeKind::added && is_source(change.path))
+        config_.added_names.push_back(fs::path(change.path).filename().string());
+  }
+
+  // Packaging and quilt's bookkeeping are compiled by nobody.
+  static bool is_source(const std::string &path) { return !path.starts_with("debian/") && !path.starts_with(".pc/"); }
+
+  // A build that guards its steps by stamp files (debian/rules often does) does nothing the second time, whatever
+  // changed, and one that does not know which sources include a header leaves out what the header changes. Each object
+  // that was made from a file that moved must have been made again. Sources are looked for by name also: some builds
+  // compile copies.
+  Result<bool> build_passed_over(const std::string &phase, const std::set<std::string> &moved,
+                                 const fs::path &source_dir) const {
+    const Records now = TRY(read_records(work_ / "records" / phase));
+    std::set<std::string> made_now, names_now;
+    for (const CompileRecord &compile : now.compiles) {
+      made_now.insert(compile.output);
+      for (const std::string &source : compile.sources) names_now.insert(fs::path(source).filename().string());
+    }
+    std::set<std::string> paths, names;
+    for (const std::string &path : moved) {
+      if (!is_source(path)) continue;
+      paths.insert((tree_ / path).string());
+      names.insert(fs::path(path).filename().string());
+      const Result<std::string> text = read_text(source_dir / path);
+      if (now.compiles.empty() && text && is_anchorable(path, *text)) return true;
+    }
+    for (const CompileRecord &compile : TRY(read_records(work_ / "records/pre")).compiles) {
+      const auto has_moved = [&](const std::string &file) { return paths.contains(file); };
+      if (!made_now.contains(compile.output) &&
+          std::any_of(compile.dependencies.begin(), compile.dependencies.end(), has_moved))
+        return true;
+      for (const std::string &source : compile.sources) {
+        const std::string name = fs::path(source).filename().string();
+        if (names.contains(name) && !names_now.contains(name)) return true;
+      }
     }
     return false;
   }
@@ -222,19 +317,27 @@ class Build {
     return run_command(phase);
   }
 
-  // Files that an earlier post tree changed and this one does not go back to pre.
-  Status bring_tree_to_post() {
+  // Files that an earlier post tree changed and this one does not go back to pre. Gives the files that were touched
+  // now.
+  Result<std::set<std::string>> bring_tree_to_post() {
     std::set<std::string> paths = TRY(touched_before());
     for (const TreeChange &change : result_.source_changes) paths.insert(change.path);
     // Written first: after a crash in between, the next run still knows what may differ from pre.
     TRY(write_file_quick(work_ / "touched.json",
                          as_bytes(Json(paths).dump(1, ' ', false, Json::error_handler_t::replace))));
+    return bring_tree_to(request_.post_dir, paths);
+  }
+
+  Result<std::set<std::string>> bring_tree_to(const fs::path &source, const std::set<std::string> &paths) {
+    const bool anchored = request_.anchoring == LineAnchoring::on && !result_.anchoring_given_up;
+    std::set<std::string> moved;
     for (const std::string &path : paths) {
-      WantedFile wanted = TRY(read_wanted(request_.post_dir / path));
-      if (request_.anchoring == LineAnchoring::on && !result_.anchoring_given_up) TRY(anchor(path, wanted));
-      TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to its state after the fix"));
+      WantedFile wanted = TRY(read_wanted(source / path));
+      if (anchored && source == request_.post_dir) TRY(anchor(path, wanted));
+      if (TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to its state in ", source.string())))
+        moved.insert(path);
     }
-    return {};
+    return moved;
   }
 
   Status anchor(const std::string &path, WantedFile &post) {
@@ -365,7 +468,7 @@ class Build {
   Fd lock_;
   std::vector<std::string> environment_;
   ShimConfig config_;
-  std::string stamp_;
+  std::string setting_;
   BuildResult result_;
 };
 

@@ -375,13 +375,50 @@ TEST_F(DriverTest, ReusesThePreBuildForAnotherFixAndTakesTheEarlierOneBack) {
   EXPECT_EQ(changed(third->images.at(0)), std::vector<std::string>{"libx.a(x.o)"});
 }
 
-TEST_F(DriverTest, BuildsAnewWhenTheSourceBeforeTheFixIsAnother) {
+TEST_F(DriverTest, TakesTheBuildAfterTheFixAgainWhenNothingMoved) {
+  ASSERT_BUILT(build(make_project(), fixed(make_project()), "make; date +%N >> built", "prog"));
+  const Result<std::string> once = read_text(at("work/src/built"));
+  const Result<BuildResult> again = build(make_project(), fixed(make_project()), "make; date +%N >> built", "prog");
+  ASSERT_BUILT(again);
+  EXPECT_EQ(changed(again->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(read_text(at("work/src/built")).value(), once.value());
+}
+
+TEST_F(DriverTest, FollowsToANearSourceBeforeAnotherFix) {
   ASSERT_BUILT(build(make_project(), fixed(make_project()), "make", "prog"));
-  Files pre = make_project();
-  pre["y.c"] += "int more;\n";
-  const Result<BuildResult> result = build(pre, fixed(pre), "make", "prog");
+  Files pre = make_project();  // the first fix is taken back, main.c has moved on
+  pre["main.c"] += "int more;\n";
+  Files post = pre;
+  post["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 4; }\n";
+  const Result<BuildResult> result = build(pre, post, "make", "prog");
   ASSERT_BUILT(result);
   EXPECT_FALSE(result->pre_reused);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"libx.a(x.o)"});
+  EXPECT_TRUE(has_section(find(result->images[0], "main.o")->pre, ".bss.more"));
+  EXPECT_EQ(result->pre_compiles, 7u);  // four at first, util.o of the first fix, util.o and main.o now
+}
+
+TEST_F(DriverTest, FollowsWithAWholeBuildWhereTheBuildKeepsStamps) {
+  const char *command = "test -e stamp || make && touch stamp";
+  ASSERT_BUILT(build(make_project(), fixed(make_project()), command, "prog"));
+  Files pre = make_project();
+  pre["main.c"] += "int more;\n";
+  const Result<BuildResult> result = build(pre, fixed(pre), command, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_TRUE(has_section(find(result->images[0], "main.o")->pre, ".bss.more"));
+}
+
+TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesNotKnow) {
+  Files pre = make_project();
+  pre["Makefile"].replace(pre["Makefile"].find("%.c h.h"), 7, "%.c");
+  Files post = fixed(pre);  // so that something is compiled in any case
+  post["h.h"].replace(post["h.h"].find("fail(__LINE__)"), 14, "fail(-__LINE__)");
+  pre["x.c"] += "void checked(int a) { CHECK(a); }\n";
+  post["x.c"] = pre["x.c"];
+  const Result<BuildResult> result = build(pre, post, "make", "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"util.o", "libx.a(x.o)"}));
 }
 
 TEST_F(DriverTest, RefusesAnImageThatTheBuildDoesNotMake) {

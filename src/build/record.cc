@@ -53,6 +53,7 @@ CompileRecord compile_from(const Json &json) {
   record.tool = json.value("tool", "");
   record.args = json.value("args", std::vector<std::string>());
   record.sources = json.value("sources", std::vector<std::string>());
+  record.dependencies = json.value("dependencies", std::vector<std::string>());
   record.output = json.value("output", "");
   record.output_content = json.value("output_content", "");
   record.from_cache = json.value("from_cache", false);
@@ -81,10 +82,15 @@ LinkRecord link_from(const Json &json) {
 }  // namespace
 
 Status write_record(const fs::path &folder, const CompileRecord &record) {
-  const Json json = {{"cwd", record.cwd},       {"tool", record.tool},
-                     {"args", record.args},     {"sources", record.sources},
-                     {"output", record.output}, {"output_content", record.output_content},
-                     {"lto", record.lto},       {"from_cache", record.from_cache}};
+  const Json json = {{"cwd", record.cwd},
+                     {"tool", record.tool},
+                     {"args", record.args},
+                     {"sources", record.sources},
+                     {"output", record.output},
+                     {"output_content", record.output_content},
+                     {"lto", record.lto},
+                     {"from_cache", record.from_cache},
+                     {"dependencies", record.dependencies}};
   return write_json(folder, json, "compile");
 }
 

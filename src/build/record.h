@@ -16,7 +16,8 @@ struct CompileRecord {
   std::string tool;               // the real compiler's path
   std::vector<std::string> args;  // as given by the build, response files expanded
   std::vector<std::string> sources;
-  std::string output;  // empty when there is no single output
+  std::vector<std::string> dependencies;  // files of the tree that it read, where the compiler told
+  std::string output;                     // empty when there is no single output
   std::string output_content;
   bool from_cache = false;
   bool lto = false;

@@ -128,12 +128,26 @@ Result<std::vector<TreeChange>> compare_trees(const fs::path &pre, const fs::pat
   return changes;
 }
 
-Result<std::string> tree_digest(const fs::path &tree) {
-  std::string text;
+Result<TreeManifest> read_manifest(const fs::path &tree) {
+  TreeManifest manifest;
   for (const auto &[path, entry] : TRY(list_files(tree)))
-    text += cat(path, "\n", entry.type, " ", entry.executable, " ",
-                to_hex(sha256(as_bytes(TRY(content_text(tree / path, entry.type))))), "\n");
-  return to_hex(sha256(as_bytes(text)));
+    manifest[path] = cat(entry.type, " ", entry.executable, " ",
+                         to_hex(sha256(as_bytes(TRY(content_text(tree / path, entry.type))))));
+  return manifest;
+}
+
+std::vector<TreeChange> compare_manifests(const TreeManifest &pre, const TreeManifest &post) {
+  std::vector<TreeChange> changes;
+  for (const auto &[path, content] : pre)
+    if (!post.contains(path)) changes.push_back({path, TreeChangeKind::removed});
+  for (const auto &[path, content] : post) {
+    const auto twin = pre.find(path);
+    if (twin == pre.end())
+      changes.push_back({path, TreeChangeKind::added});
+    else if (twin->second != content)
+      changes.push_back({path, TreeChangeKind::changed});
+  }
+  return changes;
 }
 
 Result<WantedFile> read_wanted(const fs::path &path) {
@@ -152,19 +166,22 @@ Result<WantedFile> read_wanted(const fs::path &path) {
   return wanted;
 }
 
-Status put_wanted(const fs::path &path, const WantedFile &wanted) {
+Result<bool> put_wanted(const fs::path &path, const WantedFile &wanted) {
   const WantedFile now = TRY(read_wanted(path));
   const bool executable_differs = ((now.mode ^ wanted.mode) & S_IXUSR) != 0 && wanted.type == WantedFile::Type::regular;
-  if (now.type == wanted.type && now.content == wanted.content && !executable_differs) return {};
+  if (now.type == wanted.type && now.content == wanted.content && !executable_differs) return false;
   if (now.type != WantedFile::Type::absent && ::unlink(path.c_str()) != 0)
     return Error::from_errno(errno, path.string());
-  if (wanted.type == WantedFile::Type::absent) return {};
-  if (wanted.type == WantedFile::Type::regular) return write_file_quick(path, wanted.content, wanted.mode | S_IWUSR);
+  if (wanted.type == WantedFile::Type::absent) return true;
+  if (wanted.type == WantedFile::Type::regular) {
+    TRY(write_file_quick(path, wanted.content, wanted.mode | S_IWUSR));
+    return true;
+  }
   std::error_code ignored;  // shows in symlink below
   fs::create_directories(path.parent_path(), ignored);
   const std::string target(as_text(wanted.content));
   if (::symlink(target.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path.string());
-  return {};
+  return true;
 }
 
 }  // namespace suture

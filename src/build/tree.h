@@ -26,8 +26,12 @@ Status copy_tree(const std::filesystem::path &from, const std::filesystem::path 
 // What differs from `pre` to `post`, by content, type and executable bit; sorted by path.
 Result<std::vector<TreeChange>> compare_trees(const std::filesystem::path &pre, const std::filesystem::path &post);
 
-// Name of the content of a tree: equal for equal trees, whatever their times.
-Result<std::string> tree_digest(const std::filesystem::path &tree);
+// A name for the content, type and executable bit of each file of a tree, by its path: equal for equal trees, whatever
+// their times.
+using TreeManifest = std::map<std::string, std::string>;
+Result<TreeManifest> read_manifest(const std::filesystem::path &tree);
+// Paths that differ between two manifests.
+std::vector<TreeChange> compare_manifests(const TreeManifest &pre, const TreeManifest &post);
 
 // One file as it should be in the built tree.
 struct WantedFile {
@@ -36,7 +40,8 @@ struct WantedFile {
   unsigned mode = 0644;
 };
 Result<WantedFile> read_wanted(const std::filesystem::path &path);
-// Makes `tree/path` like `wanted`; leaves a file alone that is like it already. Fresh times, so that make notices.
-Status put_wanted(const std::filesystem::path &path, const WantedFile &wanted);
+// Makes `tree/path` like `wanted`, with fresh times, so that make notices; false: it was like it already and is left
+// alone.
+Result<bool> put_wanted(const std::filesystem::path &path, const WantedFile &wanted);
 
 }  // namespace suture

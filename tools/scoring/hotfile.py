@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 BASE_REL32, BASE_ABS64, SELF_ABS64, SELF_ABS32, IMPORT_ABS64 = range(5)
 FORM_BYTES, FORM_MASKED, FORM_DIGEST = range(3)
 PT_LOAD, PF_X = 1, 1
+VERSIONS = (1, 2)
 HEADER_BYTES = 400  # ELF and program headers at the start of the first segment: no content
 
 
@@ -129,8 +130,8 @@ def read_hot_image(data):
     if outer[:8] != b"SutureHP":
         raise FormatError("the .suture section lacks its magic")
     version, flags, _ = struct.unpack_from("<HHI", outer, 8)
-    if version != 1:
-        raise FormatError(f"the .suture section has version {version}; this reader knows 1")
+    if version not in VERSIONS:
+        raise FormatError(f"the .suture section has version {version}; this reader knows {VERSIONS}")
     symbols, strings = sections[".symtab"], sections[".strtab"]
     read_body(Reader(unzstd(outer[16:]) if flags & 1 else outer[16:]), image, lambda n: symbol_name(data, symbols, strings, n))
     return image
@@ -177,8 +178,9 @@ def read_body(body, image, name_of_symbol):
         image.redirects.append(Redirect(name, at, site, body.unsigned(), body.unsigned()))
         for _ in range(body.unsigned()):
             body.signed(), body.unsigned()
-    if body.at != len(body.data):
-        raise FormatError(f"the .suture section has {len(body.data) - body.at} bytes that this reader does not know")
+    while body.at != len(body.data):  # tagged fields, of version 2: nothing here depends on what they say
+        body.unsigned()
+        body.take(body.unsigned())
 
 
 def expected_code(image, base_bias, patch_bias):

@@ -3,10 +3,12 @@
 No binary package exists for "the series up to this fix", so it is built here. The build tree stays, and goes from row to row by the
 files that differ."""
 import filecmp
+import json
 import os
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from scoring import elf
 
 BUILD_SECONDS = 3600
 LOG_TAIL = 12
+CODE = (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".inc", ".S")
 CONFIGURE_STEPS = ("dh_update_autotools_config", "dh_autoreconf", "dh_auto_configure")
 # Stamp files with which debian/rules remember that a build is done; those of configuring stay.
 CLEAR_STAMPS = r"""find . -maxdepth 3 -name '*build*stamp*' ! -name '*conf*' -type f -delete; rm -f debian/stamp-build* build-stamp
@@ -66,38 +69,60 @@ class PlainBuild:
         if shutil.which("ccache"):
             self.environment["PATH"] = f"/usr/lib/ccache:{self.environment['PATH']}"
             self.environment.setdefault("CCACHE_DIR", str(Path(folder) / "ccache"))
-        shutil.rmtree(self.tree, ignore_errors=True)
-        self.source = None  # the files of `pre` that the tree was last brought to
+        self.state = Path(folder) / "plain.json"  # the files of `pre` that the tree was last brought to
 
-    def build(self, pre, target):
-        """Builds `pre`; gives the linked files of the tree by their paths in it."""
-        self._bring_to(pre)
+    def build(self, pre, target, anew=False):
+        """Builds `pre`; gives the linked files of the tree by their paths in it, and whether all was built from nothing."""
+        if anew:
+            self.state.unlink(missing_ok=True)
+        moved, started = self._bring_to(pre), time.time_ns()
+        self._run(target)
+        linked = elf.linked_files(self.tree)
+        if moved is None:
+            return linked, True
+        # Rules that keep stamps, or copies of the sources, pass over what moved.
+        if any(Path(path).suffix in CODE for path in moved) and not any((self.tree / path).stat().st_mtime_ns > started for path in linked):
+            return self.build(pre, target, anew=True)
+        return linked, False
+
+    def _run(self, target):
         with open(self.log, "wb") as log:
             status = subprocess.run(["sh", "-c", build_command(target)], cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL,
                                     stdout=log, stderr=subprocess.STDOUT, timeout=BUILD_SECONDS).returncode
         if status != 0:
+            self.state.unlink(missing_ok=True)
             tail = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL:]
             raise BuildBroken("debian/rules fails without Suture: " + " / ".join(tail))
-        return elf.linked_files(self.tree)
 
     def _bring_to(self, pre):
-        """Copies what differs from the last `pre` only: files that the build made over source files stay as it made them."""
-        now = {path.relative_to(pre): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in walk(pre)}
-        if self.source is None:
-            shutil.copytree(pre, self.tree, symlinks=True)
+        """Copies what differs from the last `pre` only: files that the build made over source files stay as it made them. Gives what was
+        copied; None: everything."""
+        now, moved = {str(path.relative_to(pre)): [path.lstat().st_mtime_ns, path.lstat().st_size] for path in walk(pre)}, None
+        if self.state.exists():
+            before = json.loads(self.state.read_text())
+            self.state.unlink()
+            moved = self._follow(pre, before, now)
         else:
-            for path in self.source.keys() - now.keys():
-                (self.tree / path).unlink(missing_ok=True)
-            for path in (p for p, stamp in now.items() if self.source.get(p) != stamp):
-                target = self.tree / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if target.is_file() and not target.is_symlink() and filecmp.cmp(pre / path, target, shallow=False):
-                    continue
-                target.unlink(missing_ok=True)
-                shutil.copy2(pre / path, target, follow_symlinks=False)
-                if not target.is_symlink():
-                    os.utime(target)
-        self.source = now
+            shutil.rmtree(self.tree, ignore_errors=True)
+            shutil.copytree(pre, self.tree, symlinks=True)
+        self.state.write_text(json.dumps(now))
+        return moved
+
+    def _follow(self, pre, before, now):
+        moved = []
+        for path in before.keys() - now.keys():
+            (self.tree / path).unlink(missing_ok=True)
+        for path in (p for p, stamp in now.items() if before.get(p) != stamp):
+            target = self.tree / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_file() and not target.is_symlink() and filecmp.cmp(pre / path, target, shallow=False):
+                continue
+            moved.append(path)
+            target.unlink(missing_ok=True)
+            shutil.copy2(pre / path, target, follow_symlinks=False)
+            if not target.is_symlink():
+                os.utime(target)  # newer than what was built from it
+        return moved
 
 
 def walk(folder):

@@ -4,6 +4,7 @@ import re
 import select
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scoring import elf
 
 START_SECONDS, END_SECONDS = 30, 15
 PAGE = 4096
+READ_SYSCALL = "0"  # x86-64
 NEUTRAL_PROGRAM = "/bin/true"
 NOT_COMPARED = ("[stack]", "[vvar]", "[vvar_vclock]", "[vdso]", "[vsyscall]")
 
@@ -55,12 +57,22 @@ class Held:
         ready, _, _ = select.select([self._said], [], [], START_SECONDS)
         said = os.read(self._said, 4096).decode(errors="replace") if ready else ""
         if said == "R":
-            return
+            return self._wait_until_it_reads(program)
         if said.startswith("E"):
             raise NotLoaded(said[1:])
         self.process.kill()
         output = self.process.communicate()[0].decode(errors="replace").strip()
         raise NotLoaded(f"{Path(program).name} did not start: {output[-300:] or 'no message'}")
+
+    def _wait_until_it_reads(self, program):
+        """It said so a moment before it blocks; from then on nothing in it moves by itself."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            words = Path(f"/proc/{self.pid}/syscall").read_text().split()
+            if words[0] == READ_SYSCALL:
+                return
+            time.sleep(0.001)
+        raise NotLoaded(f"{Path(program).name} does not come to rest")
 
     def __enter__(self):
         return self

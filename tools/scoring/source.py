@@ -45,21 +45,35 @@ def parse_series(text):
 
 
 class Tree:
-    """One unpacked source at some place in its series."""
+    """One unpacked source at some place in its series. A file beside it says which, unless it was left in between."""
 
     def __init__(self, folder, dsc):
-        self.folder, self.applied = folder, 0
-        shutil.rmtree(folder, ignore_errors=True)
-        run(["dpkg-source", "--no-check", "-x", "--skip-patches", dsc, folder])
-        self.patches = folder / "debian/patches"
-        self.series = parse_series((self.patches / "series").read_text(errors="replace"))
+        self.folder, self.dsc, self.place_file = folder, dsc, folder.with_suffix(".place")
+        self.patches, self.whole_series = folder / "debian/patches", folder.with_suffix(".series")
+        if self.place_file.exists():
+            self.applied = int(self.place_file.read_text())
+            self.series = parse_series(self.whole_series.read_text(errors="replace"))
+        else:
+            self._unpack()
+
+    def _unpack(self):
+        self.place_file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        run(["dpkg-source", "--no-check", "-x", "--skip-patches", self.dsc, self.folder])
+        shutil.copy(self.patches / "series", self.whole_series)
+        self.series, self.applied = parse_series(self.whole_series.read_text(errors="replace")), 0
+        self.place_file.write_text("0")
 
     def move_to(self, place):
         """Applies the series up to, not including, entry `place`."""
+        if place < self.applied:
+            self._unpack()
+        self.place_file.unlink(missing_ok=True)
         for number in range(self.applied, place):
             patch, level = self.series[number]
             run(["patch", "-d", self.folder, "-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", "-i", (self.patches / patch).resolve()])
             self.applied = number + 1
+        self.place_file.write_text(str(place))
         # As dpkg-source would find it: what is applied is in the series, and nothing else.
         (self.patches / "series").write_text("".join(f"{patch}\n" if level == 1 else f"{patch} -p{level}\n" for patch, level in self.series[:place]))
 
@@ -91,10 +105,6 @@ class Source:
 
     def trees(self, row):
         place = self.place(row)
-        if place < self.pre.applied:
-            self.pre = Tree(self.folder / "pre", self.dsc)
-        if place + 1 < self.post.applied:
-            self.post = Tree(self.folder / "post", self.dsc)
         self.pre.move_to(place)
         self.post.move_to(place + 1)
         return self.pre.folder, self.post.folder

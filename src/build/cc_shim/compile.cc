@@ -89,6 +89,7 @@ class Compilation {
     const CompileCache cache(call_.config, compile_key(cwd_, call_.tool, record_.args, command_));
     if (const std::optional<CachedCompile> entry = cache.find(); entry && cache.restore(*entry)) {
       record_.from_cache = true;
+      note_dependencies(*entry);
       note(entry->outputs[0].content, command_.object_path());
       (void)::fwrite(entry->diagnostics.data(), 1, entry->diagnostics.size(), stderr);
       return 0;
@@ -116,8 +117,18 @@ class Compilation {
     // A result that cannot be kept (the disk is full, say) is still the compiler's result.
     const Result<CachedCompile> kept =
         cache.keep(command_, command_.writes_dependencies ? command_.dependency_path() : rules.path(), std::move(text));
-    if (kept) note(kept->outputs[0].content, command_.object_path());
+    if (!kept) return status;
+    note_dependencies(*kept);
+    note(kept->outputs[0].content, command_.object_path());
     return status;
+  }
+
+  void note_dependencies(const CachedCompile &compile) {
+    const std::string tree = call_.config.tree.string() + "/";
+    for (const CachedCompile::Dependency &dependency : compile.dependencies) {
+      std::string path = absolute(cwd_, dependency.path);
+      if (path.starts_with(tree)) record_.dependencies.push_back(std::move(path));
+    }
   }
 
   // `cc -c a.c b.c` makes an object of each.
