@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "apply/layers.h"
 #include "apply/region.h"
 #include "apply/session.h"
 #include "apply/stop_and_switch.h"
@@ -38,17 +39,21 @@ Result<std::optional<UnwindFunctions>> find_unwind_functions(const Session &sess
   return std::optional<UnwindFunctions>({*add, *remove});
 }
 
-bool has_unit(const Session &session, const std::string &patch_id, const Module &module) {
-  return std::any_of(session.records.begin(), session.records.end(), [&](const FoundRecord &found) {
-    return found.record.patch_id == patch_id && found.record.base == module.base &&
-           found.head.state == static_cast<uint64_t>(RecordState::applied);
-  });
-}
-
 struct FoundUnits {
   std::vector<Unit> fresh;
+  std::vector<std::vector<Lineage>> superseded;  // beside `fresh`
   size_t already = 0;
+  std::optional<Lineage> contained_in;  // why nothing is left to do
+  std::vector<std::string> superseded_ids() const;
 };
+
+std::vector<std::string> FoundUnits::superseded_ids() const {
+  std::vector<std::string> out;
+  for (const std::vector<Lineage> &list : superseded)
+    for (const Lineage &patch : list)
+      if (std::find(out.begin(), out.end(), patch.id) == out.end()) out.push_back(patch.id);
+  return out;
+}
 
 Result<FoundUnits> find_units(const Session &session, const std::vector<const HotImage *> &images) {
   FoundUnits out;
@@ -58,19 +63,17 @@ Result<FoundUnits> find_units(const Session &session, const std::vector<const Ho
     if (hot->base_id.kind == ImageId::Kind::none) return Error::refused(cat(hot->base_path, " has no build-id"));
     for (const Module &module : session.modules) {
       if (module.id != hot->base_id) continue;
-      const auto &cold = module.cold_patches;
-      if (std::find(cold.begin(), cold.end(), hot->patch_id) != cold.end()) {
-        ++out.already;  // the process started from the coldpatched file
-        continue;
-      }
-      if (has_unit(session, hot->patch_id, module)) {
+      Standing standing = stand(session, module, hot->lineage());
+      if (standing.already || standing.contained_in) {
         ++out.already;
+        if (!standing.already) out.contained_in = standing.contained_in;
         continue;
       }
       Unit unit;
       unit.hot = hot;
       unit.module = module;
       out.fresh.push_back(std::move(unit));
+      out.superseded.push_back(std::move(standing.superseded));
     }
   }
   if (out.fresh.empty() && out.already == 0)
@@ -79,13 +82,18 @@ Result<FoundUnits> find_units(const Session &session, const std::vector<const Ho
   return out;
 }
 
-Status check_requirements(const Session &session, const std::vector<std::string> &ids) {
-  for (const std::string &id : ids) {
-    const bool there = std::any_of(session.records.begin(), session.records.end(), [&](const FoundRecord &found) {
-      return found.record.patch_id == id && found.head.state == static_cast<uint64_t>(RecordState::applied);
-    });
-    if (!there) return Error::refused(cat("patch ", id, " must be applied first")).with_next(cat("apply ", id));
-  }
+// In one of the images that are to be patched, itself or in a patch that contains it.
+bool is_there(const Session &session, const std::vector<Unit> &units, const std::string &id) {
+  const Lineage wanted{id, 0, {}};
+  return std::any_of(units.begin(), units.end(), [&](const Unit &unit) {
+    const std::vector<Lineage> there = patches_in(session, unit.module);
+    return std::any_of(there.begin(), there.end(), [&](const Lineage &patch) { return patch.replaces(wanted); });
+  });
+}
+
+Status check_requirements(const Session &session, const std::vector<Unit> &units, const std::vector<std::string> &ids) {
+  for (const std::string &id : ids)
+    if (!is_there(session, units, id)) return Error::refused(cat("patch ", id, " must be applied first")).with_next(cat("apply ", id));
   return {};
 }
 
@@ -97,6 +105,8 @@ Status identify(Session &session, std::vector<Unit> &units) {
   for (size_t i = 0; i < units.size(); ++i) {
     Record &record = units[i].record;
     record.patch_id = units[i].hot->patch_id;
+    record.sequence = units[i].hot->sequence;
+    record.supersedes = units[i].hot->supersedes;
     record.transaction = transaction;
     record.unit = static_cast<uint32_t>(i);
     record.unit_count = static_cast<uint32_t>(units.size());
@@ -245,13 +255,16 @@ Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t
   FoundUnits found = TRY(find_units(session, images));
   if (found.fresh.empty()) {
     report.outcome = ApplyReport::Outcome::already;
-    report.reason = "the patch is in this process";
+    report.reason = found.contained_in ? cat("its fixes are in ", found.contained_in->id, ", which is in this process")
+                                       : "the patch is in this process";
     return report;
   }
-  TRY(check_requirements(session, options.requires_ids));
+  TRY(check_requirements(session, found.fresh, options.requires_ids));
   session.loader = TRY(find_loader(session.process, session.modules));
   for (const Unit &unit : found.fresh)
     TRY_WHILE(validate_unit(session, *unit.hot, unit.module), cat("checking ", unit.module.name, " in process ", pid));
+  for (size_t i = 0; i < found.fresh.size(); ++i) TRY(plan_layers(session, found.fresh[i], found.superseded[i]));
+  report.superseded = found.superseded_ids();
   const std::optional<UnwindFunctions> unwind =
       has_unwind_information(images) ? TRY(find_unwind_functions(session)) : std::optional<UnwindFunctions>();
   TRY(plan(session, found.fresh, unwind));

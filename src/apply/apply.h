@@ -24,6 +24,7 @@ struct ApplyReport {
   std::string comm;
   Outcome outcome = Outcome::applied;
   std::vector<std::string> functions;
+  std::vector<std::string> superseded;  // ids of patches whose place it takes; reverting it brings them back
   uint64_t stop_us = 0;  // length of the final stop
   unsigned attempts = 0;
   std::string reason;  // anything the operator should know, also on success
@@ -43,9 +44,11 @@ struct AppliedFunction {
 
 // One unit of a patch as recorded in the process.
 struct AppliedPatch {
-  enum class State { applied, interrupted, reverted };
+  enum class State { applied, superseded, interrupted, reverted };
   std::string id;
+  uint64_t sequence = 1;
   State state = State::applied;
+  std::string superseded_by;  // id of the patch that took its place, for State::superseded
   uint64_t applied_at = 0;
   std::string base_path;
   ImageId base_id;

@@ -66,6 +66,12 @@ bool between(uint64_t value, uint64_t low, uint64_t high) {
   return value >= low && value <= high;
 }
 
+// Empty when the new side is elsewhere.
+Result<Bytes> land(const Arch &arch, const GateRequest &request, RunAddr at) {
+  if (request.landing_code.empty()) return Bytes();
+  return arch.relocate(request.landing_code, request.site.value, at.value, arch.redirect_bytes);
+}
+
 }  // namespace
 
 Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const std::vector<GateRequest> &requests) {
@@ -84,17 +90,23 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
     const RunAddr stub_at = at + block.size();
     const Result<Bytes> displaced =
         arch.relocate(request.entry_code, request.site.value, stub_at.value + kDisplacedOffset, arch.redirect_bytes);
-    if (!displaced) {
+    const RunAddr displaced_at = stub_at + kDisplacedOffset;
+    const RunAddr landing_at = displaced_at + (displaced ? displaced->size() : 0);
+    const Result<Bytes> landing = land(arch, request, landing_at);
+    if (!displaced || !landing) {
       out.gates.push_back({});
       continue;
     }
     Bytes stub(kStub.begin(), kStub.end());
-    if (!fill_stub(stub, stub_at, head, hold, at + i, request.new_code))
+    if (!fill_stub(stub, stub_at, head, hold, at + i, landing->empty() ? request.new_code : landing_at))
       return Error::refused("gates are out of range");
     block.append(stub);
     block.append(*displaced);
-    out.gates.push_back(
-        {{stub_at, kDisplacedOffset + displaced->size()}, {stub_at + kDisplacedOffset, displaced->size()}, at + i});
+    block.append(*landing);
+    out.gates.push_back({{stub_at, kDisplacedOffset + displaced->size()},
+                         {displaced_at, displaced->size()},
+                         at + i,
+                         {landing_at, landing->size()}});
   }
   out.bytes = std::move(block).take();
   return out;

@@ -17,12 +17,15 @@ struct GateRequest {
   RunAddr site;
   Bytes entry_code;  // bytes at the site, enough to hold whole instructions over the redirect
   RunAddr new_code;
+  // When not empty, the new side is not at `new_code` but what these bytes at the site will do: a moved copy of them.
+  Bytes landing_code = {};
 };
 
 struct Gate {
   RunRange stub;  // size 0: the entry's instructions cannot be moved, so there is no gate
   RunRange displaced;
   RunAddr hold_flag;
+  RunRange landing;  // of a request with landing_code
 };
 
 struct GateBlock {

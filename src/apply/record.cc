@@ -128,6 +128,9 @@ uint64_t record_checksum(ByteView body) {
 Bytes encode_record_body(const Record &record) {
   ByteWriter out;
   put_text(out, record.patch_id);
+  out.u64(record.sequence);
+  out.u32(static_cast<uint32_t>(record.supersedes.size()));
+  for (const std::string &id : record.supersedes) put_text(out, id);
   out.append(record.transaction);
   out.u32(record.unit);
   out.u32(record.unit_count);
@@ -152,6 +155,10 @@ std::optional<Record> decode_record_body(ByteView bytes) {
   ByteReader in(bytes);
   Record out;
   out.patch_id = std::string(in.c_string());
+  out.sequence = in.u64();
+  const uint32_t superseded = in.u32();
+  if (!in.ok() || superseded > kMaxSuperseded) return std::nullopt;
+  for (uint32_t i = 0; i < superseded; ++i) out.supersedes.push_back(std::string(in.c_string()));
   take_array(in, out.transaction);
   out.unit = in.u32();
   out.unit_count = in.u32();

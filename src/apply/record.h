@@ -85,6 +85,8 @@ struct RecordHook {
 
 struct Record {
   std::string patch_id;
+  uint64_t sequence = 1;
+  std::vector<std::string> supersedes;
   std::array<uint8_t, 16> transaction{};
   uint32_t unit = 0;
   uint32_t unit_count = 1;
@@ -106,6 +108,7 @@ struct Record {
   RunAddr hook_runner;
   RunAddr hook_counts;  // kHookCountBytes for each kind, kept by the runner
   RunRange shadow;      // the table of shadow data; shared by the patches of this copy of the image
+  Lineage lineage() const { return {patch_id, sequence, supersedes}; }
 };
 
 // A record as found: body and the words that change.

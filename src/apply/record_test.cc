@@ -8,6 +8,8 @@ namespace {
 Record sample() {
   Record record;
   record.patch_id = "redis-1";
+  record.sequence = 4;
+  record.supersedes = {"redis-0", "lua-1"};
   record.transaction[3] = 7;
   record.unit = 1;
   record.unit_count = 2;
@@ -33,7 +35,7 @@ TEST(Record, ReadsBackWhatItWrote) {
   const std::optional<Record> back = decode_record_body(bytes);
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(encode_record_body(*back), bytes);
-  EXPECT_EQ(back->patch_id, "redis-1");
+  EXPECT_EQ(back->lineage(), sample().lineage());
   EXPECT_EQ(back->functions[0].old_parts[1].begin, RunAddr(0x6000));
   EXPECT_TRUE(back->functions[0].loops_to_entry);
 }

@@ -16,6 +16,7 @@ constexpr uint64_t kEntryCodeBytes = 32;     // covers any instructions that fiv
 constexpr uint64_t kUnwindObjectBytes = 64;  // struct object of libgcc has 48
 // 56 fixed bytes, at most four moved instructions (each may grow) and the jump back, rounded to 16.
 constexpr uint64_t kStubBytesAtMost = 112;
+constexpr uint64_t kLandingBytesAtMost = 64;  // moved instructions and the jump back
 constexpr uint64_t kMaxOldCodeBytes = 16 << 20;
 
 struct Extent {
@@ -32,8 +33,7 @@ Result<Extent> measure(const HotImage &hot) {
     if (!segment.writable) out.code_bytes = std::max(out.code_bytes, round_to_pages(end));
     if (!segment.writable) continue;
     // Data begins on a page of its own, at the place in it that follows the code in the file.
-    if (segment.address.value < out.code_bytes)
-      return Error::corrupt("writable data shares a page with code");
+    if (segment.address.value < out.code_bytes) return Error::corrupt("writable data shares a page with code");
     out.data_bytes = std::max(out.data_bytes, end - out.code_bytes);
   }
   if (out.code_bytes == 0) return Error::corrupt("the hot image has no code");
@@ -48,15 +48,16 @@ RunAddr new_entry(const Unit &unit, const Redirect &redirect) {
 uint64_t header_bytes_for(const Unit &unit) {
   uint64_t bytes = sizeof(RecordHead) + encode_record_body(unit.record).size();
   // The waiting loop, alignment, and a flag and a stub for each function.
-  return bytes + 80 + unit.record.functions.size() * (1 + kStubBytesAtMost);
+  return bytes + 80 + unit.record.functions.size() * (1 + kStubBytesAtMost) +
+         unit.restores.size() * kLandingBytesAtMost;
 }
 
-Status read_entry_code(const Process &process, const Unit &unit, const Redirect &redirect, Bytes &out) {
+Status read_entry_code(const Process &process, RunAddr site, const std::string &name, Bytes &out) {
   out.resize(kEntryCodeBytes);
-  ReadPiece piece{unit.module.bias.to_run(redirect.site), out};
+  ReadPiece piece{site, out};
   process.read_many({&piece, 1});
   out.resize(piece.read_bytes);
-  if (out.size() < kRedirectBytes) return Error::refused(cat(redirect.name, ": its entry cannot be read"));
+  if (out.size() < kRedirectBytes) return Error::refused(cat(name, ": its entry cannot be read"));
   return {};
 }
 
@@ -155,10 +156,48 @@ Result<GateBlock> make_gates(const Unit &unit, const Arch &arch, RunAddr at, con
   std::vector<GateRequest> requests;
   for (const Redirect &redirect : unit.hot->redirects) {
     GateRequest request{unit.module.bias.to_run(redirect.site), {}, new_entry(unit, redirect)};
-    TRY(read_entry_code(context.process, unit, redirect, request.entry_code));
+    TRY(read_entry_code(context.process, request.site, redirect.name, request.entry_code));
+    requests.push_back(std::move(request));
+  }
+  for (const Restore &restore : unit.restores) {
+    GateRequest request{restore.site, {}, RunAddr(), {}};
+    TRY(read_entry_code(context.process, restore.site, restore.name, request.entry_code));
+    request.landing_code = request.entry_code;
+    std::copy(restore.bytes.begin(), restore.bytes.end(), request.landing_code.begin());
     requests.push_back(std::move(request));
   }
   return build_gates(arch, at, unit.record.code.begin, requests);
+}
+
+Status set_gate(RecordFunction &function, const Gate &gate, const Arch &arch) {
+  function.gate = gate.stub;
+  function.displaced = gate.displaced;
+  function.hold_flag = gate.hold_flag;
+  if (!function.has_gate()) return {};
+  const Bytes jump = TRY(arch.encode_jump(function.site.value, gate.stub.begin.value));
+  std::copy(jump.begin(), jump.end(), function.gate_bytes.begin());
+  return {};
+}
+
+// Of a function that goes back to what was there before a superseded patch. Its "direct" bytes are those; its new code
+// is the copy of them that callers take while the gates are in.
+Result<RecordFunction> describe(const Restore &restore, const Gate &gate, const Arch &arch,
+                                const LinkContext &context) {
+  RecordFunction out;
+  out.name = restore.name;
+  out.old_entry = restore.old_entry;
+  out.site = restore.site;
+  out.old_bytes = restore.now;
+  out.direct_bytes = restore.bytes;
+  out.new_code = gate.landing;
+  out.old_parts = restore.left;
+  TRY(set_gate(out, gate, arch));
+  for (const RunRange &left : restore.left) {
+    const Result<Bytes> code = context.process.read_bytes(left.begin, std::min(left.size_bytes, kMaxOldCodeBytes));
+    out.loops_to_entry =
+        out.loops_to_entry || !code || branches_to(arch, *code, left.begin, restore.old_entry, restore.site);
+  }
+  return out;
 }
 
 Result<RecordFunction> describe(const Unit &unit, const Redirect &redirect, const Gate &gate, const Arch &arch,
@@ -171,17 +210,13 @@ Result<RecordFunction> describe(const Unit &unit, const Redirect &redirect, cons
   out.new_code = {new_entry(unit, redirect), redirect.new_size_bytes};
   for (const LinkRange &part : redirect.old_parts)
     out.old_parts.push_back({unit.module.bias.to_run(part.begin), part.size_bytes});
+  const std::vector<RunRange> &covered = unit.covered[static_cast<size_t>(&redirect - unit.hot->redirects.data())];
+  out.old_parts.insert(out.old_parts.end(), covered.begin(), covered.end());
   if (out.old_parts.size() > kMaxRecordParts) return Error::corrupt(cat(redirect.name, ": has too many parts"));
   TRY(context.process.read(out.site, out.old_bytes));
   const Bytes direct = TRY(arch.encode_jump(out.site.value, out.new_code.begin.value));
   std::copy(direct.begin(), direct.end(), out.direct_bytes.begin());
-  out.gate = gate.stub;
-  out.displaced = gate.displaced;
-  out.hold_flag = gate.hold_flag;
-  if (out.has_gate()) {
-    const Bytes jump = TRY(arch.encode_jump(out.site.value, gate.stub.begin.value));
-    std::copy(jump.begin(), jump.end(), out.gate_bytes.begin());
-  }
+  TRY(set_gate(out, gate, arch));
   out.loops_to_entry = loops_to_entry(arch, context, unit, redirect);
   return out;
 }
@@ -189,13 +224,15 @@ Result<RecordFunction> describe(const Unit &unit, const Redirect &redirect, cons
 // The record as large as it will be, so that it can be measured.
 void draft_functions(Unit &unit) {
   unit.record.functions.clear();
+  const auto add = [&](const std::string &name, size_t parts) {
+    RecordFunction &function = unit.record.functions.emplace_back();
+    function.name = name;
+    function.old_parts.resize(std::min(parts, kMaxRecordParts));
+  };
+  for (size_t i = 0; i < unit.hot->redirects.size(); ++i)
+    add(unit.hot->redirects[i].name, unit.hot->redirects[i].old_parts.size() + unit.covered[i].size());
+  for (const Restore &restore : unit.restores) add(restore.name, restore.left.size());
   unit.record.hooks.clear();
-  for (const Redirect &redirect : unit.hot->redirects) {
-    RecordFunction function;
-    function.name = redirect.name;
-    function.old_parts.resize(std::min(redirect.old_parts.size(), kMaxRecordParts));
-    unit.record.functions.push_back(std::move(function));
-  }
   for (const Hook &hook : unit.hot->author.hooks) unit.record.hooks.push_back({hook.kind, RunAddr(), hook.name});
 }
 
@@ -231,7 +268,8 @@ uint64_t round_to_pages(uint64_t bytes) {
 }
 
 Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &taken, const LinkContext &context) {
-  if (unit.hot->redirects.size() > kMaxRecordFunctions) return Error::refused("the patch replaces too many functions");
+  if (unit.hot->redirects.size() + unit.restores.size() > kMaxRecordFunctions)
+    return Error::refused("the patch replaces too many functions");
   draft_functions(unit);
   place_shadow_table(unit, context);
   const Extent extent = TRY(measure(*unit.hot));
@@ -273,6 +311,8 @@ Status link_unit(Unit &unit, const Arch &arch, const LinkContext &context) {
   std::vector<RecordFunction> functions;
   for (size_t i = 0; i < unit.hot->redirects.size(); ++i)
     functions.push_back(TRY(describe(unit, unit.hot->redirects[i], gates.gates[i], arch, context)));
+  for (size_t i = 0; i < unit.restores.size(); ++i)
+    functions.push_back(TRY(describe(unit.restores[i], gates.gates[unit.hot->redirects.size() + i], arch, context)));
   unit.record.functions = std::move(functions);
   unit.record.hold_code = gates.hold_code;
 

@@ -12,11 +12,23 @@
 
 namespace suture {
 
+// A function that an earlier, superseded patch replaced and this one does not: it goes back to what was there before.
+struct Restore {
+  std::string name;
+  RunAddr old_entry;
+  RunAddr site;
+  std::array<uint8_t, kRedirectBytes> bytes{};  // what is to be at the site: the base's, or an older patch's jump
+  std::array<uint8_t, kRedirectBytes> now{};    // what is there
+  std::vector<RunRange> left;                   // code of the superseded patches, which must be left
+};
+
 // One hot image against one mapped copy of its base.
 struct Unit {
   const HotImage *hot = nullptr;
   Module module;
   Record record;
+  std::vector<Restore> restores;
+  std::vector<std::vector<RunRange>> covered;  // beside hot->redirects: code that earlier patches put in the function's place
   Bytes code;  // the finished bytes of record.code
   Bytes data;  // of record.data
   bool makes_shadow_table = false;  // record.shadow is to be mapped, right behind the data

@@ -25,10 +25,23 @@ AppliedPatch::State state_of(const Process &process, const Transaction &transact
   return applied ? AppliedPatch::State::applied : AppliedPatch::State::interrupted;
 }
 
-AppliedPatch describe(const Record &unit, AppliedPatch::State state) {
+// A later patch of the same mapped image that contains this one's fixes.
+const FoundRecord *superseding(const std::vector<FoundRecord> &records, const Record &unit) {
+  for (const FoundRecord &other : records)
+    if (other.record.base == unit.base && other.record.order > unit.order &&
+        other.head.state == static_cast<uint64_t>(RecordState::applied) && other.record.lineage().replaces(unit.lineage()))
+      return &other;
+  return nullptr;
+}
+
+AppliedPatch describe(const std::vector<FoundRecord> &records, const Record &unit, AppliedPatch::State state) {
   AppliedPatch out;
   out.id = unit.patch_id;
+  out.sequence = unit.sequence;
   out.state = state;
+  const FoundRecord *newer = state == AppliedPatch::State::applied ? superseding(records, unit) : nullptr;
+  if (newer != nullptr) out.state = AppliedPatch::State::superseded;
+  if (newer != nullptr) out.superseded_by = newer->record.patch_id;
   out.applied_at = unit.applied_at;
   out.base_path = unit.base_path;
   out.base_id = unit.base_id;
@@ -46,6 +59,8 @@ std::string_view name_of(AppliedPatch::State state) {
   switch (state) {
     case AppliedPatch::State::applied:
       return "applied";
+    case AppliedPatch::State::superseded:
+      return "superseded";
     case AppliedPatch::State::interrupted:
       return "interrupted";
     case AppliedPatch::State::reverted:
@@ -66,9 +81,12 @@ Result<ApplyReport> revert_hot(const std::string &patch_id, pid_t pid, const App
   report.outcome = ApplyReport::Outcome::reverted;
   std::vector<Transaction> transactions = session.transactions();
   bool found = false;
+  uint64_t sequence = 0;  // of the newest: older ones of the same id are what it goes back to
   for (auto it = transactions.rbegin(); it != transactions.rend(); ++it) {
     if (it->patch_id() != patch_id || is_reverted(read_entries(session.process, *it))) continue;
+    if (found && it->units.front().sequence != sequence) continue;
     found = true;
+    sequence = it->units.front().sequence;
     if (const std::optional<std::string> later = covered_by(session, *it))
       return Error::refused(cat("patch ", *later, " was applied over it")).with_next(cat("revert ", *later, " first"));
     const SwitchReport done = TRY(take_back(session, *it, switching, report.reason));
@@ -88,7 +106,7 @@ Result<std::vector<AppliedPatch>> read_applied(pid_t pid) {
   std::vector<AppliedPatch> out;
   for (const Transaction &transaction : group_transactions(records)) {
     const AppliedPatch::State state = state_of(process, transaction);
-    for (const Record &unit : transaction.units) out.push_back(describe(unit, state));
+    for (const Record &unit : transaction.units) out.push_back(describe(records, unit, state));
   }
   return out;
 }

@@ -141,6 +141,8 @@ bool is_complete(const Transaction &transaction) {
 
 Status repair_one(Session &session, const Transaction &transaction, const SwitchOptions &options) {
   if (!is_complete(transaction)) return release_memory(session, transaction);
+  // Its entries are another's now, and that one's journal leads back to it.
+  if (covered_by(session, transaction)) return {};
   const EntryReport entries = TRY(read_entries(session.process, transaction));
   if (entries.any_is(EntryState::foreign)) return {};  // covered by a later patch, or by somebody else's
   const auto all_states = [&](RecordState state) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apply/layers.h"
 #include "arch/arch.h"
 #include "base/cat.h"
 
@@ -16,19 +17,6 @@ std::string function_at(const HotImage &hot, LinkAddr at) {
     for (const LinkRange &part : redirect.old_parts)
       if (part.contains(at)) return redirect.name;
   return cat("address ", hex(at.value));
-}
-
-// Puts the bytes back that redirects replaced, the latest first.
-void undo_redirects(const Session &session, RunRange range, Bytes &bytes) {
-  for (auto found = session.records.rbegin(); found != session.records.rend(); ++found)
-    for (const RecordFunction &function : found->record.functions)
-      for (size_t i = 0; i < kRedirectBytes; ++i) {
-        const RunAddr at = function.site + i;
-        if (!range.contains(at)) continue;
-        uint8_t &byte = bytes[static_cast<size_t>(at - range.begin)];
-        // A byte that is not this redirect's belongs to whoever overwrote it: left for the comparison to find.
-        if (byte == function.direct_bytes[i] || byte == function.gate_bytes[i]) byte = function.old_bytes[i];
-      }
 }
 
 std::optional<size_t> first_difference(ByteView is, ByteView expected, ByteView mask) {
@@ -94,7 +82,7 @@ Status validate_unit(const Session &session, const HotImage &hot, const Module &
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].read_bytes != contents[i].size())
       return Error::refused(cat("the image is not mapped whole: cannot read ", hex(pieces[i].at.value)));
-    undo_redirects(session, {pieces[i].at, contents[i].size()}, contents[i]);
+    undo_layers(session, module, {pieces[i].at, contents[i].size()}, contents[i]);
     TRY(compare(hot, hot.validations[i], contents[i]));
   }
   return {};

@@ -21,16 +21,17 @@ struct Options {
 };
 
 Result<int> apply_to_disk(const Options &options, const Package &package, const Context &context) {
-  std::vector<ColdRequest> requests;
-  for (const PackageImage &image : package.images) requests.push_back({package.id, image.path, image.build_id, image.digest, image.cold});
-  const std::vector<ColdResult> done = TRY(options.dry_run ? check_cold(requests) : apply_cold(requests, ColdOptions{context.state_dir}));
+  const std::vector<ColdRequest> requests = cold_requests(package);
+  const ColdOptions cold{context.state_dir};
+  const std::vector<ColdResult> done = TRY(options.dry_run ? check_cold(requests, cold) : apply_cold(requests, cold));
   nlohmann::json out = {{"patch", package.id}, {"results", nlohmann::json::array()}};
   std::string text;
   for (const ColdResult &file : done) {
     const bool already = file.outcome == ColdResult::Outcome::already;
     const std::string outcome = already ? "already" : options.dry_run ? "would-apply" : "applied";
-    out["results"].push_back({{"path", file.path}, {"outcome", outcome}, {"reason", ""}});
-    text += cat(package.id, ": ", file.path, already ? " already patched" : options.dry_run ? " would be patched" : " patched", "\n");
+    out["results"].push_back({{"path", file.path}, {"outcome", outcome}, {"reason", file.note}});
+    text += cat(package.id, ": ", file.path, already ? " already patched" : options.dry_run ? " would be patched" : " patched",
+                file.note.empty() ? "" : cat(" (", file.note, ")"), "\n");
   }
   if (context.json()) print_json(out);
   else print(text);
@@ -41,6 +42,7 @@ std::string sentence(const PatchOutcome &process) {
   std::string text = cat("pid ", process.pid, " (", printable(process.comm), ") ", process.outcome);
   if (process.outcome == "applied")
     text += cat(": ", process.functions.size(), process.functions.size() == 1 ? " function" : " functions", ", stopped for ", process.stop_us, " us");
+  for (const std::string &id : process.superseded) text += cat(", in place of ", printable(id));
   if (!process.reason.empty()) text += cat(process.outcome == "applied" ? "; " : ": ", printable(process.reason));
   return text;
 }

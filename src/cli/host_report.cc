@@ -12,7 +12,7 @@ using nlohmann::json;
 
 json to_json(const PatchOutcome &process) {
   return {{"pid", process.pid}, {"comm", printable(process.comm)}, {"outcome", process.outcome}, {"functions", process.functions},
-          {"stop_us", process.stop_us}, {"attempts", process.attempts}, {"reason", printable(process.reason)}};
+          {"stop_us", process.stop_us}, {"attempts", process.attempts}, {"superseded", process.superseded}, {"reason", printable(process.reason)}};
 }
 
 int exit_status_of(size_t good, const std::vector<const PatchOutcome *> &bad, size_t bad_files) {

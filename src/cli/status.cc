@@ -38,7 +38,7 @@ std::string comm_of(pid_t pid) {
 }
 
 json to_json(const AppliedPatch &patch) {
-  json out = {{"id", patch.id}, {"state", name_of(patch.state)}, {"base", patch.base_path}, {"build_id", patch.base_id.text()},
+  json out = {{"id", patch.id}, {"sequence", patch.sequence}, {"state", name_of(patch.state)}, {"superseded_by", patch.superseded_by}, {"base", patch.base_path}, {"build_id", patch.base_id.text()},
               {"applied_at", time_text(patch.applied_at)}, {"memory", hex(patch.memory.value)}, {"mapped_bytes", patch.mapped_bytes}};
   out["functions"] = json::array();
   for (const AppliedFunction &function : patch.functions)

@@ -177,7 +177,7 @@ class ColdWriter {
     tables.programs = add(Bytes(count * sizeof(Elf64_Phdr)), 8);
 
     std::vector<ColdPatchRecord> records = read_cold_note(base_);
-    records.push_back({hot_.patch_id, hot_.base_digest});
+    records.push_back({hot_.lineage(), hot_.base_digest, cold_redirects()});
     tables.note = add(encode_cold_note(records), 4);
 
     tables.dynamic = TRY(extend_dynamic(base_, dynamic_, hot_, place_.patch));
@@ -330,6 +330,19 @@ class ColdWriter {
     return header;
   }
 
+  // Where the patch's jumps will be, and what they will cover.
+  std::vector<ColdRedirect> cold_redirects() const {
+    std::vector<ColdRedirect> out;
+    for (const Redirect &redirect : hot_.redirects) {
+      ColdRedirect &cold = out.emplace_back();
+      cold.site = redirect.site;
+      const ByteView bytes = base_.at(redirect.site, cold.old_bytes.size());
+      std::copy(bytes.begin(), bytes.end(), cold.old_bytes.begin());
+      cold.new_code = {LinkAddr(place_.patch.value + redirect.target.value), redirect.new_size_bytes};
+    }
+    return out;
+  }
+
   SectionChanges section_changes() const {
     SectionChanges changes;
     const BaseDynamic &before = base_dynamic_;
@@ -423,7 +436,7 @@ Result<Bytes> write_cold_file(const Image &base, const HotImage &hot) {
 
 std::vector<std::string> cold_patches_of(const Image &image) {
   std::vector<std::string> ids;
-  for (const ColdPatchRecord &record : read_cold_note(image)) ids.push_back(record.patch_id);
+  for (const ColdPatchRecord &record : read_cold_note(image)) ids.push_back(record.patch.id);
   return ids;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "elf/cold_note.h"
 #include "elf/link_for_test.h"
 
 namespace suture {
@@ -148,6 +149,13 @@ class ColdFile : public ::testing::Test {
     const std::string twice = patch(cold, hot, "twice");
     EXPECT_EQ(must(twice), "answer -1\n");
     EXPECT_EQ(cold_patches_of(image_of(twice)), (std::vector<std::string>{"test-patch", "second"}));
+    const std::vector<ColdPatchRecord> records = read_cold_note(image_of(twice));
+    EXPECT_EQ(records[1].patch, hot.lineage());
+    ASSERT_EQ(records[0].redirects.size(), 1u);
+    const ColdRedirect &first = records[0].redirects[0];
+    const Image base = image_of(path("base"));
+    const ByteView shipped = base.at(first.site, first.old_bytes.size());
+    EXPECT_TRUE(std::equal(shipped.begin(), shipped.end(), first.old_bytes.begin()));
   }
 
   TempDir folder_ = *TempDir::create("suture-cold");

@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::string_view kOwner{"Suture\0", 7};
 constexpr uint32_t kType = 1;
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 constexpr size_t kMaxRecords = 1 << 12;
+constexpr size_t kMaxRedirects = 1 << 16;
 
 // The description of our note; empty when it is another one.
 ByteView description_of(ByteView notes) {
@@ -28,15 +29,67 @@ ByteView description_of(ByteView notes) {
 
 }  // namespace
 
+namespace {
+
+void put_id(ByteWriter &out, const std::string &id) {
+  out.uleb(id.size());
+  out.append(as_bytes(id));
+}
+
+std::string take_id(ByteReader &in) {
+  return std::string(as_text(in.take(in.uleb())));
+}
+
+void put_record(ByteWriter &out, const ColdPatchRecord &record) {
+  out.append(record.base_digest);
+  put_id(out, record.patch.id);
+  out.uleb(record.patch.sequence);
+  out.uleb(record.patch.supersedes.size());
+  for (const std::string &id : record.patch.supersedes) put_id(out, id);
+  out.uleb(record.redirects.size());
+  for (const ColdRedirect &redirect : record.redirects) {
+    out.uleb(redirect.site.value);
+    out.append(redirect.old_bytes);
+    out.uleb(redirect.new_code.begin.value);
+    out.uleb(redirect.new_code.size_bytes);
+  }
+}
+
+template <size_t N>
+void take_array(ByteReader &in, std::array<uint8_t, N> &out) {
+  const ByteView view = in.take(N);
+  std::copy(view.begin(), view.end(), out.begin());
+}
+
+ColdPatchRecord take_record(ByteReader &in) {
+  ColdPatchRecord record;
+  take_array(in, record.base_digest);
+  record.patch.id = take_id(in);
+  record.patch.sequence = in.uleb();
+  const uint64_t superseded = in.uleb();
+  for (uint64_t i = 0; i < std::min<uint64_t>(superseded, kMaxSuperseded) && in.ok(); ++i)
+    record.patch.supersedes.push_back(take_id(in));
+  if (superseded > kMaxSuperseded) in.seek(~uint64_t{0});  // fails the reader
+  const uint64_t redirects = in.uleb();
+  for (uint64_t i = 0; i < std::min<uint64_t>(redirects, kMaxRedirects) && in.ok(); ++i) {
+    ColdRedirect redirect;
+    redirect.site = LinkAddr(in.uleb());
+    take_array(in, redirect.old_bytes);
+    const uint64_t begin = in.uleb();
+    redirect.new_code = {LinkAddr(begin), in.uleb()};
+    record.redirects.push_back(redirect);
+  }
+  if (redirects > kMaxRedirects) in.seek(~uint64_t{0});
+  return record;
+}
+
+}  // namespace
+
 Bytes encode_cold_note(const std::vector<ColdPatchRecord> &records) {
   ByteWriter description;
   description.u8(kVersion);
   description.uleb(records.size());
-  for (const ColdPatchRecord &record : records) {
-    description.append(record.base_digest);
-    description.uleb(record.patch_id.size());
-    description.append(as_bytes(record.patch_id));
-  }
+  for (const ColdPatchRecord &record : records) put_record(description, record);
   ByteWriter note;
   note.u32(static_cast<uint32_t>(kOwner.size()));
   note.u32(static_cast<uint32_t>(description.size()));
@@ -57,14 +110,7 @@ std::vector<ColdPatchRecord> parse_cold_note(ByteView notes) {
   if (in.u8() != kVersion) return {};
   std::vector<ColdPatchRecord> records;
   const uint64_t count = in.uleb();
-  for (uint64_t i = 0; i < std::min<uint64_t>(count, kMaxRecords) && in.ok(); ++i) {
-    ColdPatchRecord record;
-    const ByteView digest = in.take(record.base_digest.size());
-    std::copy(digest.begin(), digest.end(), record.base_digest.begin());
-    const uint64_t id_bytes = in.uleb();
-    record.patch_id = as_text(in.take(id_bytes));
-    records.push_back(std::move(record));
-  }
+  for (uint64_t i = 0; i < std::min<uint64_t>(count, kMaxRecords) && in.ok(); ++i) records.push_back(take_record(in));
   if (!in.ok() || records.size() != count) return {};
   return records;
 }

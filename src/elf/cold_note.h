@@ -1,17 +1,28 @@
 // The note by which a coldpatched file tells what is in it: ELF note of owner "Suture", type 1 (docs/formats/cold.md).
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "base/hash.h"
 #include "model/image.h"
+#include "model/lineage.h"
 
 namespace suture {
 
+// A jump that the patch put into the file.
+struct ColdRedirect {
+  LinkAddr site;
+  std::array<uint8_t, 5> old_bytes{};  // what was there before
+  LinkRange new_code;                  // where it leads
+  auto operator<=>(const ColdRedirect &) const = default;
+};
+
 struct ColdPatchRecord {
-  std::string patch_id;
+  Lineage patch;
   Digest base_digest{};  // of the file this patch was added to
+  std::vector<ColdRedirect> redirects;
 };
 
 Bytes encode_cold_note(const std::vector<ColdPatchRecord> &records);

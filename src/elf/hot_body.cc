@@ -23,7 +23,7 @@ constexpr size_t kFixupKinds = 5;
 constexpr uint8_t kWeak = 1;
 
 // Of fields that only some images have.
-enum Tag : uint8_t { kTagHooks = 1, kTagShadowRoot = 2 };
+enum Tag : uint8_t { kTagHooks = 1, kTagShadowRoot = 2, kTagLineage = 16 };
 
 enum Form : uint8_t { kFormBytes = 0, kFormMasked = 1, kFormDigest = 2 };
 
@@ -265,6 +265,13 @@ void put_fields(ByteWriter &out, const HotImage &image) {
     root.uleb(author.shadow_root.value);
     put_field(out, kTagShadowRoot, root);
   }
+  if (image.sequence != 1 || !image.supersedes.empty()) {
+    ByteWriter lineage;
+    lineage.uleb(image.sequence);
+    lineage.uleb(image.supersedes.size());
+    for (const std::string &id : image.supersedes) put_text(lineage, id);
+    put_field(out, kTagLineage, lineage);
+  }
 }
 
 Status take_hooks(ByteReader &in, AuthorCode &author) {
@@ -283,6 +290,14 @@ Status take_hooks(ByteReader &in, AuthorCode &author) {
   return {};
 }
 
+Status take_lineage(ByteReader &in, HotImage &image) {
+  image.sequence = in.uleb();
+  const size_t count = TRY(take_count(in, kMaxSuperseded, "superseded patches"));
+  for (size_t i = 0; i < count && in.ok(); ++i) image.supersedes.push_back(take_text(in));
+  if (image.sequence == 0) return Error::corrupt(".suture section has a patch of sequence 0");
+  return {};
+}
+
 // A field that this program does not know changes what applying means, so it is not passed over.
 Status take_field(uint64_t tag, ByteReader &in, HotImage &image) {
   switch (tag) {
@@ -291,6 +306,9 @@ Status take_field(uint64_t tag, ByteReader &in, HotImage &image) {
       break;
     case kTagShadowRoot:
       image.author.shadow_root = PatchOffset(in.uleb());
+      break;
+    case kTagLineage:
+      TRY(take_lineage(in, image));
       break;
     default:
       return Error::refused(cat(".suture section has a field ", tag, " that this program does not know"))

@@ -139,11 +139,14 @@ HotImage random_image(uint64_t seed) {
   add_fixups(random, image);
   add_redirects(random, image);
   add_author_code(random, image);
+  image.sequence = 1 + below(random, 3);
+  for (uint64_t i = below(random, 3); i > 0; --i) image.supersedes.push_back(random_name(random));
   return image;
 }
 
 void expect_same(const HotImage &a, const HotImage &b) {
   EXPECT_EQ(a.patch_id, b.patch_id);
+  EXPECT_EQ(a.lineage(), b.lineage());
   EXPECT_EQ(a.arch, b.arch);
   EXPECT_EQ(a.base_id, b.base_id);
   EXPECT_EQ(a.base_digest, b.base_digest);
@@ -175,6 +178,8 @@ HotImage typical_image() {
   image.redirects.clear();
   image.symbols.clear();
   image.author = {};
+  image.sequence = 1;
+  image.supersedes.clear();
   image.base_span = {LinkAddr(0), 1600000};
   Bytes text(kHotHeaderBytes);
   for (unsigned i = 0; i < 20; ++i) {

@@ -27,7 +27,9 @@ constexpr uint64_t kMaxImageBytes = uint64_t{4} << 30;
 struct Candidate {
   const ColdRequest *request = nullptr;
   PlacedFile placed;
+  Digest found{};  // of the file that is there
   bool already = false;
+  std::string note = {};
 };
 
 std::string random_name() {
@@ -53,22 +55,68 @@ Error wrong_file(const PlacedFile &placed, Bytes content, const ColdRequest &req
   return Error::refused(std::move(what));
 }
 
-Result<Candidate> examine(const ColdRequest &request) {
-  Candidate candidate{&request, TRY(PlacedFile::open(request.path)), false};
+// Of all records of a path, those whose patches are in the file now: it was made from `content`, or from what a patch
+// made of that, and so on down.
+std::vector<ColdRecord> records_in(std::span<const ColdRecord> records, const std::string &path, Digest content) {
+  std::vector<ColdRecord> chain;
+  for (bool found = true; found && chain.size() <= records.size();) {
+    found = false;
+    for (const ColdRecord &record : records) {
+      if (record.path != path || record.cold_digest != content || record.phase != ColdRecord::Phase::applied) continue;
+      chain.push_back(record);
+      content = record.base_digest;
+      found = true;
+      break;
+    }
+  }
+  return chain;
+}
+
+// All of the patches that made the file what it is go when `patch` comes, each replaced by it or by a later one of
+// them.
+bool replaces_all(const Lineage &patch, const std::vector<ColdRecord> &chain) {
+  std::vector<Lineage> newer{patch};
+  return std::all_of(chain.begin(), chain.end(), [&](const ColdRecord &record) {
+    const bool replaced =
+        std::any_of(newer.begin(), newer.end(), [&](const Lineage &one) { return one.replaces(record.lineage()); });
+    newer.push_back(record.lineage());
+    return replaced;
+  });
+}
+
+// A file that earlier patches made, as the records tell: the patch takes their place, or is contained in one of them.
+bool is_replaceable(Candidate &candidate, std::span<const ColdRecord> records) {
+  const ColdRequest &request = *candidate.request;
+  const std::vector<ColdRecord> chain = records_in(records, candidate.placed.path(), candidate.found);
+  if (chain.empty() || chain.back().base_digest != request.base_digest) return false;
+  for (const ColdRecord &record : chain)
+    if (record.lineage().replaces(request.lineage())) {
+      candidate.already = true;
+      candidate.note = cat("its fixes are in ", record.patch_id);
+      return true;
+    }
+  candidate.note = cat("takes the place of ", chain.front().patch_id);
+  return replaces_all(request.lineage(), chain);
+}
+
+Result<Candidate> examine(const ColdRequest &request, std::span<const ColdRecord> records) {
+  Candidate candidate{&request, TRY(PlacedFile::open(request.path))};
   Bytes content = TRY(candidate.placed.read());
-  const Digest digest = sha256(content);
-  candidate.already = digest == sha256(request.cold);
+  candidate.found = sha256(content);
+  candidate.already = candidate.found == sha256(request.cold);
   if (candidate.already) return candidate;
-  if (digest != request.base_digest) return wrong_file(candidate.placed, std::move(content), request);
-  TRY(candidate.placed.check_replaceable());
+  if (candidate.found != request.base_digest && !is_replaceable(candidate, records))
+    return wrong_file(candidate.placed, std::move(content), request);
+  if (!candidate.already) TRY(candidate.placed.check_replaceable());
   return candidate;
 }
 
-Result<std::vector<Candidate>> examine_all(std::span<const ColdRequest> requests) {
+Result<std::vector<Candidate>> examine_all(std::span<const ColdRequest> requests, const ColdJournal &journal) {
+  const std::vector<ColdRecord> records = journal.list();
   std::vector<Candidate> candidates;
   for (const ColdRequest &request : requests)
     candidates.push_back(
-        TRY_WHILE(examine(request), cat("checking ", request.path.string(), " for patch ", request.patch_id)));
+        TRY_WHILE(examine(request, records), cat("checking ", request.path.string(), " for patch ", request.patch_id)));
   return candidates;
 }
 
@@ -116,7 +164,9 @@ ColdRecord record_for(const Candidate &candidate) {
   record.patch_id = candidate.request->patch_id;
   record.path = candidate.placed.path();
   record.build_id = candidate.request->base_id.text();
-  record.base_digest = candidate.request->base_digest;
+  record.sequence = candidate.request->sequence;
+  record.supersedes = candidate.request->supersedes;
+  record.base_digest = candidate.found;
   record.cold_digest = sha256(candidate.request->cold);
   record.beside = beside_name();
   record.since = ::time(nullptr);
@@ -249,33 +299,23 @@ Result<std::vector<std::string>> recover_locked(const ColdJournal &journal) {
   return done;
 }
 
-// Of all records of a path, those whose patches are in the file now: it was made from `content`, or from what a patch
-// made of that, and so on down.
-std::vector<ColdRecord> records_in(std::span<const ColdRecord> records, const std::string &path, Digest content) {
-  std::vector<ColdRecord> chain;
-  for (bool found = true; found && chain.size() <= records.size();) {
-    found = false;
-    for (const ColdRecord &record : records) {
-      if (record.path != path || record.cold_digest != content || record.phase != ColdRecord::Phase::applied) continue;
-      chain.push_back(record);
-      content = record.base_digest;
-      found = true;
-      break;
-    }
-  }
-  return chain;
-}
-
 // Records of a path from before an upgrade replaced the file serve nobody any more.
 Status drop_stale_records(const Candidate &candidate, const ColdJournal &journal) {
   const std::vector<ColdRecord> all = journal.list();
-  const auto live = records_in(all, candidate.placed.path(), candidate.request->base_digest);
+  const auto live = records_in(all, candidate.placed.path(), candidate.found);
   for (const ColdRecord &record : all) {
     const auto same = [&](const ColdRecord &other) { return other.cold_digest == record.cold_digest; };
     if (record.path == candidate.placed.path() && std::none_of(live.begin(), live.end(), same))
       TRY(journal.remove(record));
   }
   return {};
+}
+
+// A later package of the same id took its place: that is the one to take back, and it brings this one back.
+bool lies_under_its_own(const ColdRecord &record, std::span<const ColdRecord> records) {
+  return std::any_of(records.begin(), records.end(), [&](const ColdRecord &other) {
+    return other.patch_id == record.patch_id && other.path == record.path && other.base_digest == record.cold_digest;
+  });
 }
 
 // A later file failed, so those replaced before it get their originals back.
@@ -297,14 +337,16 @@ Result<ColdRecord> apply_candidate(const Candidate &candidate, const ColdJournal
 }
 
 ColdResult result_of(const Candidate &candidate) {
-  return {candidate.placed.path(), candidate.already ? ColdResult::Outcome::already : ColdResult::Outcome::applied};
+  return {candidate.placed.path(), candidate.already ? ColdResult::Outcome::already : ColdResult::Outcome::applied,
+          candidate.note};
 }
 
 }  // namespace
 
-Result<std::vector<ColdResult>> check_cold(std::span<const ColdRequest> requests) {
+Result<std::vector<ColdResult>> check_cold(std::span<const ColdRequest> requests, const ColdOptions &options) {
   std::vector<ColdResult> results;
-  for (const Candidate &candidate : TRY(examine_all(requests))) results.push_back(result_of(candidate));
+  for (const Candidate &candidate : TRY(examine_all(requests, ColdJournal(options.state_folder))))
+    results.push_back(result_of(candidate));
   return results;
 }
 
@@ -312,8 +354,8 @@ Result<std::vector<ColdResult>> apply_cold(std::span<const ColdRequest> requests
   const ColdJournal journal(options.state_folder);
   const Fd lock = TRY(journal.lock());
   TRY(recover_locked(journal));
-  const std::vector<Candidate> candidates = TRY(examine_all(requests));
-  // From here on every file is known to be the base, or patched already.
+  const std::vector<Candidate> candidates = TRY(examine_all(requests, journal));
+  // From here on every file is known to be the base, what superseded patches made of it, or patched already.
   std::vector<ColdResult> results;
   std::vector<ColdRecord> applied;
   for (const Candidate &candidate : candidates) {
@@ -332,8 +374,9 @@ Result<std::vector<std::string>> revert_cold(const std::string &patch_id, const 
   TRY(recover_locked(journal));
   std::vector<std::string> paths;
   std::optional<Error> first_error;
-  for (const ColdRecord &record : journal.list()) {
-    if (record.patch_id != patch_id) continue;
+  const std::vector<ColdRecord> records = journal.list();
+  for (const ColdRecord &record : records) {
+    if (record.patch_id != patch_id || lies_under_its_own(record, records)) continue;
     // One file that cannot be put back is no reason to leave the others patched.
     Status done = revert_one(record, journal);
     if (done)
@@ -350,6 +393,8 @@ std::string_view name_of(ColdStatus::State state) {
   switch (state) {
     case ColdStatus::State::applied:
       return "applied";
+    case ColdStatus::State::superseded:
+      return "superseded";
     case ColdStatus::State::interrupted:
       return "interrupted";
     case ColdStatus::State::replaced:
@@ -359,6 +404,20 @@ std::string_view name_of(ColdStatus::State state) {
   }
   return "?";
 }
+
+namespace {
+
+// `chain`: what made the file that is there, the latest first.
+ColdStatus::State state_within(const std::vector<ColdRecord> &chain, const ColdRecord &record) {
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (chain[i].cold_digest != record.cold_digest) continue;
+    return i > 0 && chain[i - 1].lineage().replaces(record.lineage()) ? ColdStatus::State::superseded
+                                                                      : ColdStatus::State::applied;
+  }
+  return ColdStatus::State::replaced;
+}
+
+}  // namespace
 
 ColdList list_cold(const ColdOptions &options) {
   const ColdJournal journal(options.state_folder);
@@ -372,8 +431,7 @@ ColdList list_cold(const ColdOptions &options) {
     } else if (!content) {
       status.state = ColdStatus::State::missing;
     } else {
-      for (const ColdRecord &live : records_in(records, record.path, sha256(*content)))
-        if (live.cold_digest == record.cold_digest) status.state = ColdStatus::State::applied;
+      status.state = state_within(records_in(records, record.path, sha256(*content)), record);
     }
     list.files.push_back(std::move(status));
   }

@@ -24,29 +24,36 @@ struct ColdRequest {
   ImageId base_id;
   Digest base_digest{};
   ByteView cold;  // the whole coldpatched file
+  uint64_t sequence = 1;
+  std::vector<std::string> supersedes = {};  // ids of patches whose coldpatched file it may take the place of
+  Lineage lineage() const { return {patch_id, sequence, supersedes}; }
 };
 
 struct ColdResult {
   enum class Outcome { applied, already };
   std::string path;  // without symbolic links
   Outcome outcome = Outcome::applied;
+  std::string note;  // what the operator should know: the patch whose place it takes, or that contains it
 };
 
 // All files or none: every one is checked before the first is replaced, and a failure takes back those replaced so far.
-// Refused when a file is neither the patch's base nor its coldpatched form.
+// Refused when a file is neither the patch's base nor its coldpatched form, nor what patches that this one supersedes
+// made of the base.
 Result<std::vector<ColdResult>> apply_cold(std::span<const ColdRequest> requests, const ColdOptions &options);
 
 // What apply_cold would do, changing nothing.
-Result<std::vector<ColdResult>> check_cold(std::span<const ColdRequest> requests);
+Result<std::vector<ColdResult>> check_cold(std::span<const ColdRequest> requests, const ColdOptions &options);
 
 // Puts the originals of all files with this patch back; returns their paths. Refused when there is none, or when a file
-// is not what this patch made of it (a later patch or an upgrade replaced it).
+// is not what this patch made of it (a later patch or an upgrade replaced it). A patch that took the place of others brings
+// theirs back.
 Result<std::vector<std::string>> revert_cold(const std::string &patch_id, const ColdOptions &options);
 
 struct ColdStatus {
   // interrupted: the next apply or revert puts it in order. replaced: by someone else since (an upgrade). missing:
   // removed.
-  enum class State { applied, interrupted, replaced, missing };
+  // superseded: a patch that contains its fixes took its place.
+  enum class State { applied, superseded, interrupted, replaced, missing };
   ColdRecord record;
   State state = State::applied;
 };

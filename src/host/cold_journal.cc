@@ -41,6 +41,21 @@ std::string text_of(const json &object, const char *key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// Records from before there was such a thing have neither field.
+bool take_lineage(const json &object, ColdRecord &record) {
+  if (object.contains("sequence")) {
+    if (!object["sequence"].is_number_unsigned()) return false;
+    record.sequence = object["sequence"].get<uint64_t>();
+  }
+  if (!object.contains("supersedes")) return true;
+  if (!object["supersedes"].is_array() || object["supersedes"].size() > kMaxSuperseded) return false;
+  for (const json &id : object["supersedes"]) {
+    if (!id.is_string()) return false;
+    record.supersedes.push_back(id.get<std::string>());
+  }
+  return true;
+}
+
 std::optional<ColdRecord> parse(const std::string &text) {
   const json object = json::parse(text, nullptr, false);
   if (!object.is_object() || text_of(object, "format") != "suture-cold-1") return std::nullopt;
@@ -58,6 +73,7 @@ std::optional<ColdRecord> parse(const std::string &text) {
   if (known == std::end(kPhases) || !base || !cold || record.path.empty() || record.path[0] != '/' ||
       record.beside.find('/') != std::string::npos)
     return std::nullopt;
+  if (!take_lineage(object, record)) return std::nullopt;
   record.phase = known->first;
   record.base_digest = *base;
   record.cold_digest = *cold;
@@ -143,6 +159,8 @@ Status ColdJournal::write(const ColdRecord &record) const {
   const json object = {{"format", "suture-cold-1"},
                        {"phase", name_of(record.phase)},
                        {"patch", record.patch_id},
+                       {"sequence", record.sequence},
+                       {"supersedes", record.supersedes},
                        {"path", record.path},
                        {"build_id", record.build_id},
                        {"base_digest", to_hex(record.base_digest)},

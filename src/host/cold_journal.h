@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/result.h"
+#include "model/lineage.h"
 
 namespace suture {
 
@@ -17,12 +18,15 @@ struct ColdRecord {
   enum class Phase { applying, applied, reverting };
   Phase phase = Phase::applying;
   std::string patch_id;
+  uint64_t sequence = 1;
+  std::vector<std::string> supersedes;
   std::string path;  // without symbolic links
   std::string build_id;
-  Digest base_digest{};
+  Digest base_digest{};  // of the file that was replaced: the base, or what a superseded patch made of it
   Digest cold_digest{};
   std::string beside;  // name of the file written beside `path` while it is replaced
   int64_t since = 0;   // seconds since 1970
+  Lineage lineage() const { return {patch_id, sequence, supersedes}; }
 };
 std::string_view name_of(ColdRecord::Phase phase);
 

@@ -107,6 +107,46 @@ class ColdOnDisk : public ::testing::Test {
   ColdOptions options_;
 };
 
+TEST_F(ColdOnDisk, TakesThePlaceOfASupersededPatchAndBringsItBack) {
+  const Bytes newer_cold(7000, 3);
+  ColdRequest newer = request_for(file(), "patch-2", base_, newer_cold);
+  expect_applied(request());
+  const auto refused = apply(newer);
+  ASSERT_FALSE(refused) << "it does not say that it contains patch-1";
+  newer.supersedes = {"patch-1"};
+  expect_applied(newer);
+  for (const ColdStatus &status : list_cold(options_).files)
+    EXPECT_EQ(status.state, status.record.patch_id == "patch-2" ? ColdStatus::State::applied : ColdStatus::State::superseded);
+  EXPECT_FALSE(revert_cold("patch-1", options_)) << "patch-2 lies over it";
+  const auto again = apply(request());
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ((*again)[0].outcome, ColdResult::Outcome::already);
+  ASSERT_TRUE(revert_cold("patch-2", options_));
+  EXPECT_TRUE(std::ranges::equal(*read_file(file()), cold_));
+  ASSERT_TRUE(revert_cold("patch-1", options_));
+  EXPECT_EQ(*read_file(file()), base_);
+  EXPECT_TRUE(list_cold(options_).files.empty());
+}
+
+TEST_F(ColdOnDisk, TakesThePlaceOfALowerSequenceOfItsOwnIdAndOfWhatThatTookThePlaceOf) {
+  const Bytes second_cold(7000, 3);
+  const Bytes third_cold(8000, 4);
+  ColdRequest second = request_for(file(), "all", base_, second_cold);
+  second.supersedes = {"patch-1"};
+  ColdRequest third = request_for(file(), "all", base_, third_cold);
+  third.sequence = 2;
+  expect_applied(request());
+  expect_applied(second);
+  expect_applied(third);
+  const auto lower = apply(second);
+  ASSERT_TRUE(lower);
+  EXPECT_EQ((*lower)[0].outcome, ColdResult::Outcome::already) << "never back to a lower sequence";
+  ASSERT_TRUE(revert_cold("all", options_));
+  EXPECT_TRUE(std::ranges::equal(*read_file(file()), second_cold));
+  ASSERT_TRUE(revert_cold("all", options_));
+  EXPECT_TRUE(std::ranges::equal(*read_file(file()), cold_));
+}
+
 TEST_F(ColdOnDisk, ReplacesTheFileAndKeepsTheInodeOfThoseWhoRunIt) {
   const Fd running(::open(file().c_str(), O_RDONLY));
   expect_applied(request());

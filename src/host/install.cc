@@ -43,25 +43,19 @@ PatchOutcome from_report(const Result<ApplyReport> &result, pid_t pid) {
   out.stop_us = result->stop_us;
   out.attempts = result->attempts;
   out.reason = result->reason;
+  out.superseded = result->superseded;
   return out;
 }
 
-std::vector<ColdRequest> cold_requests(const Package &package) {
-  std::vector<ColdRequest> requests;
-  for (const PackageImage &image : package.images)
-    requests.push_back({package.id, image.path, image.build_id, image.digest, image.cold});
-  return requests;
-}
-
 // What is to be done with each file; the requests that can be carried out are put into `doable`.
-std::vector<FileOutcome> plan_files(const Package &package, std::vector<ColdRequest> &doable) {
+std::vector<FileOutcome> plan_files(const Package &package, const ColdOptions &options, std::vector<ColdRequest> &doable) {
   std::vector<FileOutcome> files;
   for (const ColdRequest &request : cold_requests(package)) {
     FileOutcome file{request.path.string(), FileOutcome::State::patched, {}};
     std::error_code error;
     if (!fs::exists(request.path, error)) {
       file.state = FileOutcome::State::absent;
-    } else if (const auto checked = check_cold({&request, 1}); !checked) {
+    } else if (const auto checked = check_cold({&request, 1}, options); !checked) {
       file.state = FileOutcome::State::refused;
       file.reason = checked.error().line();
     } else if (checked->front().outcome == ColdResult::Outcome::already) {
@@ -123,6 +117,13 @@ size_t HostReport::bad() const {
          static_cast<size_t>(std::count_if(processes.begin(), processes.end(), [](const PatchOutcome &p) { return !p.ok; }));
 }
 
+std::vector<ColdRequest> cold_requests(const Package &package) {
+  std::vector<ColdRequest> requests;
+  for (const PackageImage &image : package.images)
+    requests.push_back({package.id, image.path, image.build_id, image.digest, image.cold, package.sequence, package.supersedes_ids});
+  return requests;
+}
+
 Result<std::vector<HotImage>> read_hot_images(const Package &package) {
   std::vector<HotImage> images;
   for (const PackageImage &image : package.images) {
@@ -154,7 +155,7 @@ Result<HostReport> install_package(const VerifiedBytes &verified, const Package 
   HostReport report;
   report.patch_id = package.id;
   std::vector<ColdRequest> doable;
-  report.files = plan_files(package, doable);
+  report.files = plan_files(package, ColdOptions{options.state_dir}, doable);
   const bool other_files_only = doable.empty() && report.good() == 0;
   if (other_files_only && processes_of(package).empty()) {
     std::string why;

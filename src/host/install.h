@@ -39,6 +39,7 @@ struct PatchOutcome {
   uint64_t stop_us = 0;
   unsigned attempts = 0;
   std::string reason;
+  std::vector<std::string> superseded;
   bool damaged = false;  // must never be seen
 };
 
@@ -50,6 +51,9 @@ struct HostReport {
   size_t good() const;  // files and processes that are as asked
   size_t bad() const;   // that are not
 };
+
+// What apply_cold() is to do for each image of the package; points into it.
+std::vector<ColdRequest> cold_requests(const Package &package);
 
 // One process; never fails, tells.
 PatchOutcome apply_to_process(const std::vector<HotImage> &images, const Package &package, pid_t pid, const ApplyOptions &options);

@@ -20,6 +20,7 @@
 #include "model/address.h"
 #include "model/arch_id.h"
 #include "model/image_id.h"
+#include "model/lineage.h"
 
 namespace suture {
 
@@ -114,6 +115,8 @@ inline constexpr uint64_t kHookCountBytes = 16;
 
 struct HotImage {
   std::string patch_id;   // id of the package this belongs to
+  uint64_t sequence = 1;                // of that package
+  std::vector<std::string> supersedes;  // ids of patches whose fixes this one contains
   ArchId arch = ArchId::unknown;
   ImageId base_id;        // identity of the one image this applies to
   Digest base_digest{};   // SHA-256 of that file
@@ -132,6 +135,7 @@ struct HotImage {
   PatchOffset eh_frame;              // the patch's .eh_frame, ended by a zero word; size 0: none
   uint64_t eh_frame_bytes = 0;
 
+  Lineage lineage() const { return {patch_id, sequence, supersedes}; }
   // Page-rounded bytes from offset 0 to the end of the last segment.
   uint64_t span_bytes() const;
 };

@@ -167,7 +167,9 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   report.not_in_image = made.not_in_image;
   if (made.object.redirects.empty() && made.object.author.hooks.empty()) return {};
 
-  const HotImage hot = TRY(link_patch(made.object, image, request.id));
+  HotImage hot = TRY(link_patch(made.object, image, request.id));
+  hot.sequence = request.sequence;
+  hot.supersedes = request.supersedes_ids;
   for (const HotSegment &segment : hot.segments) report.code_and_data_bytes += segment.bytes.size();
   Bytes hot_file = TRY(write_hot_file(hot));
   Bytes cold_file = TRY_WHILE(write_cold_file(image, hot), "writing the coldpatch");

@@ -160,7 +160,7 @@ class ModuleReader {
   }
 
   static void take_note(ByteView notes, Module &out) {
-    for (ColdPatchRecord &record : parse_cold_note(notes)) out.cold_patches.push_back(std::move(record.patch_id));
+    for (ColdPatchRecord &record : parse_cold_note(notes)) out.cold_patches.push_back(std::move(record));
     if (out.id.kind != ImageId::Kind::none) return;
     if (const std::optional<ImageId> id = build_id_in(notes)) out.id = *id;
   }

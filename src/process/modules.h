@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "elf/cold_note.h"
 #include "model/image_id.h"
 #include "process/process.h"
 
@@ -28,7 +29,7 @@ struct Module {
   std::optional<RunRange> eh_frame_hdr;
   std::optional<RunRange> dynamic;
   bool fixed = false;  // ET_EXEC
-  std::vector<std::string> cold_patches;  // patches that were in the file already (coldpatch)
+  std::vector<ColdPatchRecord> cold_patches;  // patches that were in the file already (coldpatch)
   RunRange run_range(const LoadedSegment &segment) const {
     return {bias.to_run(segment.range.begin), segment.range.size_bytes};
   }

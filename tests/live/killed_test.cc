@@ -129,6 +129,51 @@ TEST(Killed, AtEveryPointOfRevertingOneFunction) {
 TEST(Killed, AtEveryPointOfRevertingTwoFunctions) {
   kill_at_every_point(pair_patch(), {"spin", "2"}, true);
 }
+// (answer, second): (1, 12) with the older patch, (2, 11) with the one that takes its place.
+HotImage older_patch() {
+  return make_hot_image("worker", "older", {{"second", 12, {}}});
+}
+HotImage superseding_patch() {
+  HotImage hot = make_hot_image("worker", kPatch, {{"answer", 2, {}}});
+  hot.supersedes = {"older"};
+  return hot;
+}
+
+TEST(Killed, AtEveryPointOfTakingAnotherPatchsPlaceAndOfBringingItBack) {
+  const HotImage older = older_patch();
+  const HotImage newer = superseding_patch();
+  for (const bool in_revert : {false, true}) {
+    const auto prepare = [&](pid_t pid) {
+      (void)apply_hot({&older}, pid, {});
+      if (in_revert) (void)apply_hot({&newer}, pid, {});
+    };
+    const auto work = [&](pid_t pid) {
+      if (in_revert) (void)revert_hot(kPatch, pid, {});
+      else (void)apply_hot({&newer}, pid, {});
+    };
+    TargetProgram first("worker", {"spin", "2"});
+    prepare(first.pid());
+    for (const std::string &point : points_passed([&] { work(first.pid()); })) {
+      TargetProgram target("worker", {"spin", "2"});
+      prepare(target.pid());
+      was_killed(start([&] {
+        ::setenv("SUTURE_FAULT", point.c_str(), 1);
+        work(target.pid());
+      }));
+      ASSERT_TRUE(target.alive() && target.makes_progress()) << point;
+      std::map<std::string, long> now = target.ask("report");
+      EXPECT_EQ(now["wrong_values"], 0) << point;
+      EXPECT_TRUE((now["answer"] == 1 && now["second"] == 12) || (now["answer"] == 2 && now["second"] == 11))
+          << point << ": " << now["answer"] << ", " << now["second"];
+      ASSERT_TRUE(apply_hot({&newer}, target.pid(), {})) << point;
+      EXPECT_EQ(target.ask("report")["second"], 11) << point;
+      ASSERT_TRUE(revert_hot(kPatch, target.pid(), {})) << point;
+      EXPECT_EQ(target.ask("report")["second"], 12) << point;
+      ASSERT_TRUE(revert_hot("older", target.pid(), {})) << point;
+      EXPECT_EQ(target.maps().find("suture"), std::string::npos) << point << "\n" << target.maps();
+    }
+  }
+}
 TEST(Killed, AtEveryPointWithThreadsInSystemCalls) {
   kill_at_every_point(pair_patch(), {"sleepers", "6"}, false);
 }

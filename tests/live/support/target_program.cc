@@ -21,7 +21,7 @@ extern char **environ;
 namespace suture {
 
 std::string TargetProgram::path_of(const std::string &name) {
-  return std::string(SUTURE_LIVE_TARGETS) + "/" + name;
+  return name.starts_with('/') ? name : std::string(SUTURE_LIVE_TARGETS) + "/" + name;
 }
 
 TargetProgram::TargetProgram(const std::string &name, const std::vector<std::string> &arguments) {

@@ -15,7 +15,7 @@ namespace suture {
 
 class TargetProgram {
  public:
-  // Starts targets/NAME and waits for its "ready".
+  // Starts targets/NAME, or the program at an absolute path, and waits for its "ready".
   TargetProgram(const std::string &name, const std::vector<std::string> &arguments);
   ~TargetProgram();
   TargetProgram(const TargetProgram &) = delete;
