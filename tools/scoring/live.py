@@ -1,16 +1,18 @@
 """One package against real processes and files: apply, look at every redirect and validation in the target's memory, take back, compare;
 then the same on disk. Nothing of what the tool reports is believed that can be looked at."""
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 from scoring import elf, hotfile
 from scoring.process import NEUTRAL_PROGRAM, Held, NotLoaded, differences
 
-COMMAND_SECONDS = 300
+COMMAND_SECONDS, OWN_TEST_SECONDS = 300, 120
 JUMP = 0xE9  # jmp rel32
 JUMP_BYTES = 5
 
@@ -170,8 +172,31 @@ def digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def try_cold(bench, package, patch_id, hot_images, on_patched):
-    """On disk: fresh processes of the patched files have every redirect; then the files are as before, bit for bit."""
+class OwnTest:
+    """A quick test that the package brings, run in its build tree against the shipped images: libraries through LD_LIBRARY_PATH,
+    programs as $SHIPPED/PATH-IN-TREE."""
+
+    def __init__(self, command, tree, shipped, libraries):
+        self.command, self.tree = command, tree
+        self.environment = {**os.environ, "SHIPPED": str(shipped), "LD_LIBRARY_PATH": str(libraries), "LC_ALL": "C.UTF-8"}
+
+    def passes(self):
+        process = subprocess.Popen(["sh", "-c", self.command], cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            return process.wait(OWN_TEST_SECONDS) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it left running
+            process.wait()
+
+
+def try_cold(bench, package, patch_id, hot_images, own_test):
+    """On disk: fresh processes of the patched files have every redirect; then the files are as before, bit for bit. Gives whether the
+    package's own test was passed by the patched files."""
+    tested = own_test is not None and own_test.passes()  # one that fails without the patch says nothing
     before = {image: digest(image) for image in hot_images}
     plain = {image: ended(bench, image) for image in hot_images}
     bench.suture.asked("apply", package, "--disk")
@@ -183,11 +208,12 @@ def try_cold(bench, package, patch_id, hot_images, on_patched):
             if plain[image] is not None:
                 seen = ended(bench, image)
                 check(seen == plain[image], f"{image.name} patched on disk ends with {seen}, unpatched with {plain[image]}")
-        on_patched()
+        check(not tested or own_test.passes(), "the package's own test fails with the patched files, and passes without the patch")
     finally:
         bench.suture.asked("revert", patch_id, "--disk")
     for image in hot_images:
         check(digest(image) == before[image], f"{image.name} is not as before after revert on disk")
+    return tested
 
 
 def ended(bench, image):
@@ -199,7 +225,7 @@ def ended(bench, image):
     return outcomes[0] if outcomes[0] == outcomes[1] else None
 
 
-def verify(bench, package, patch_id, on_patched=lambda: None):
+def verify(bench, package, patch_id, own_test=None):
     """Everything, for every image of the package. Gives the figures."""
     _, hot_images = hotfile.read_package(package)
     by_path = {Path(path): hot for path, hot in hot_images.items()}
@@ -210,9 +236,10 @@ def verify(bench, package, patch_id, on_patched=lambda: None):
             check(hot.redirects, f"the patch of {image.name} redirects nothing")
             stops.append(try_hot(bench, package, patch_id, image, hot))
             smoked += bool(smoke(bench, package, image))
-        try_cold(bench, package, patch_id, by_path, on_patched)
+        tested = try_cold(bench, package, patch_id, by_path, own_test)
     except NotLoaded as reason:
         raise NotVerified(str(reason)) from reason
     redirects = sum(len(hot.redirects) for hot in by_path.values())
     validations = sum(len(hot.validations) for hot in by_path.values())
-    return {"stop_us": max(stops), "images": len(by_path), "redirects": redirects, "validations": validations, "smoked": smoked}
+    return {"stop_us": max(stops), "images": len(by_path), "redirects": redirects, "validations": validations, "smoked": smoked,
+            "own_test": tested}

@@ -159,7 +159,7 @@ def installed_names(package, version, folder):
 def binaries_of(package):
     shown = subprocess.run(["apt-cache", "showsrc", "--only-source", package], stdout=subprocess.PIPE, text=True).stdout
     names = []
-    for block in re.findall(r"^Package-List:\n((?: .+\n)+)", shown, re.M)[-1:]:
+    for block in re.findall(r"^Package-List:\s*\n((?: .+\n)+)", shown, re.M)[-1:]:
         for line in block.splitlines():
             words = line.split()
             if words[1] == "deb" and not words[0].endswith(("-doc", "-dbg")) and "arch=all" not in words:

@@ -12,6 +12,7 @@ from scoring import elf
 
 START_SECONDS, END_SECONDS = 30, 15
 PAGE = 4096
+NO_RSEQ = "glibc.pthread.rseq=0"  # the kernel writes the processor's number there: memory that changes by itself
 READ_SYSCALL = "0"  # x86-64
 NEUTRAL_PROGRAM = "/bin/true"
 NOT_COMPARED = ("[stack]", "[vvar]", "[vvar_vclock]", "[vdso]", "[vsyscall]")
@@ -40,7 +41,7 @@ class Held:
 
     def __init__(self, hold_library, program, arguments=(), opens=(), library_path="", folder="/"):
         here, there = os.pipe(), os.pipe()  # to the program, from the program
-        environment = {**os.environ, "LD_PRELOAD": str(hold_library), "SCORE_HOLD": f"{here[0]}:{there[1]}", "LD_BIND_NOW": "",
+        environment = {**os.environ, "LD_PRELOAD": str(hold_library), "SCORE_HOLD": f"{here[0]}:{there[1]}", "GLIBC_TUNABLES": NO_RSEQ,
                        "SCORE_OPEN": ":".join(map(str, opens)), "LD_LIBRARY_PATH": str(library_path), "HOME": str(folder), "LC_ALL": "C"}
         self.process = subprocess.Popen([str(program), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         env=environment, pass_fds=(here[0], there[1]), cwd=folder, start_new_session=True)

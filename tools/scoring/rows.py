@@ -57,6 +57,12 @@ def read_decisions(path):
     return decisions
 
 
+def read_own_tests(path):
+    """The quick test of a package, a shell command, by the package's name."""
+    with open(path, newline="") as lines:
+        return {line["package"]: line["command"] for line in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)}
+
+
 class State:
     """Results by row, below one folder."""
 

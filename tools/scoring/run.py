@@ -29,6 +29,7 @@ class Setup:
         self.suture.make_key()
         self.target, self.build_jobs, self.keep = options.target, options.build_jobs, options.keep
         self.decisions = outcomes.read_decisions(options.allowances) if options.allowances else {}
+        self.own_tests = outcomes.read_own_tests(options.own_tests) if options.own_tests else {}
         self.once_tools = plain.write_once_tools(self.folder / "bin")
         self.hold_library = self.folder / "hold.so"
         subprocess.run(["cc", "-O1", "-Wall", "-shared", "-fPIC", "-Wl,-z,now", "-o", self.hold_library, Path(__file__).with_name("hold.c")], check=True)
@@ -91,7 +92,9 @@ class Package:
         result.pop("reason", None)
         self.setup.suture.sign(package)
         bench = live.Bench(self.setup.suture, self.setup.hold_library, list(images), self.folder / "bench")
-        result.update(live.verify(bench, package, row.name))
+        command = self.setup.own_tests.get(row.package)
+        own_test = live.OwnTest(command, self.plain.tree, self.folder / "shipped", bench.libraries) if command else None
+        result.update(live.verify(bench, package, row.name, own_test))
         manifest, _ = hotfile.read_package(package)
         used = [h for h in manifest["hazards"] if h["allowed"]]
         result["allowed"] = [f"{h['kind']}:{h['item']}" for h in used]

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Tests of tools/scoring, the parts of tools/coverage: what they compute, and against real processes where there is a compiler."""
+import csv
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from scoring import elf, hotfile, plain, process, report, rows, source  # noqa: E402
+
+
+def result(outcome, kind="body_only", **more):
+    return {"package": "p", "patch": "x.patch", "class": kind, "outcome": outcome, "first_of_package": False, **more}
+
+
+class Lists(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def write(self, *lines):
+        path = Path(self.folder.name) / "set.tsv"
+        with open(path, "w", newline="") as file:
+            csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None).writerows(lines)
+        return path
+
+    def test_a_list_without_a_column_is_refused_by_its_name(self):
+        path = self.write(["package", "version", "patch", "cve"], ["p", "1", "x", "c"])
+        with self.assertRaisesRegex(rows.SetError, "no column class"):
+            rows.read_set(path)
+
+    def test_more_columns_and_other_packages_are_passed_over(self):
+        path = self.write([*rows.COLUMNS, "unit"], ["p", "1", "x", "c", "body_only", "u"], ["q", "1", "y", "c", "body_only", "u"])
+        self.assertEqual([row.patch for row in rows.read_set(path, "q")], ["y"])
+
+    def test_an_allowance_without_evidence_is_refused(self):
+        path = self.write(["package", "patch", "allow", "evidence"], ["p", "x", "layout:t", ""])
+        with self.assertRaisesRegex(rows.SetError, "needs its evidence"):
+            rows.read_decisions(path)
+
+    def test_a_result_is_found_again_by_the_next_run(self):
+        row = rows.Row("p", "1", "dir/a b.patch", "c", "body_only")
+        rows.State(self.folder.name).save(row, {"outcome": rows.AUTOMATIC})
+        self.assertEqual(rows.State(self.folder.name).load(row), {"outcome": rows.AUTOMATIC})
+
+    def test_a_series_may_hold_comments_and_strip_levels(self):
+        self.assertEqual(source.parse_series("# a\none.patch\n\ntwo.patch -p0 # why\n"), [("one.patch", 1), ("two.patch", 0)])
+
+
+class Totals(unittest.TestCase):
+    def test_what_changes_no_code_or_cannot_be_built_is_no_part_of_the_share(self):
+        results = [result(o) for o in (rows.AUTOMATIC, rows.REFUSED, rows.NO_CHANGE, rows.BROKEN)]
+        self.assertEqual(report.totals(results, 9)["all"], {"live": 1, "automatic": 1, "of": 2})
+
+    def test_layout_fixes_count_in_the_whole_only(self):
+        sums = report.totals([result(rows.AUTOMATIC), result(rows.REFUSED, "struct_layout")], 2)
+        self.assertEqual((sums["all"]["of"], sums["without_layout_signature_data"]), (2, {"automatic": 1, "of": 1}))
+
+    def test_a_refusal_is_in_the_table_with_its_reason(self):
+        self.assertIn("| p | x.patch | body_only | refused | because |", report.markdown([result(rows.REFUSED, reason="because")], 1))
+
+
+class Formats(unittest.TestCase):
+    def test_each_form_of_a_validation_sees_a_changed_byte(self):
+        digest = hotfile.Validation(0, 2, hotfile.FORM_DIGEST, hashlib.sha256(b"ab").digest())
+        plain_bytes = hotfile.Validation(0, 2, hotfile.FORM_BYTES, b"ab")
+        masked = hotfile.Validation(0, 2, hotfile.FORM_MASKED, b"ab", b"\xff\x00")
+        self.assertTrue(all(v.holds(b"ab") for v in (digest, plain_bytes, masked)) and masked.holds(b"ax"))
+        self.assertFalse(any(v.holds(b"xb") for v in (digest, plain_bytes, masked)))
+
+    def test_expected_code_moves_each_kind_of_field(self):
+        image = hotfile.HotImage(code=bytes(24), fixups=[(0, hotfile.BASE_REL32), (8, hotfile.SELF_ABS64), (16, hotfile.IMPORT_ABS64)])
+        code, unknown = hotfile.expected_code(image, 0x1000, 0x3000)
+        self.assertEqual((code[:4], code[8:16], unknown), ((-0x2000).to_bytes(4, "little", signed=True), (0x3000).to_bytes(8, "little"), [range(16, 24)]))
+
+    def test_numbers_are_read_as_leb128(self):
+        reader = hotfile.Reader(bytes([0xE5, 0x8E, 0x26, 0x7F]))
+        self.assertEqual((reader.unsigned(), reader.signed()), (624485, -1))
+        self.assertRaises(hotfile.FormatError, reader.byte)
+
+
+class Processes(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        here = Path(self.folder.name)
+        self.hold = here / "hold.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-z,now", "-o", self.hold, ROOT / "tools/scoring/hold.c"], check=True)
+        self.program = here / "program"
+        subprocess.run(["cc", "-x", "c", "-o", self.program, "-"], input=b'#include <stdio.h>\nint main(void) { puts("ran"); return 7; }', check=True)
+
+    def test_a_program_is_held_before_its_code_and_runs_to_its_end(self):
+        with process.Held(self.hold, self.program, folder=self.folder.name) as held:
+            self.assertEqual(process.differences(held.snapshot(), held.snapshot()), [])
+            self.assertEqual(held.read(held.bias(self.program), 4), b"\x7fELF")
+            self.assertEqual(held.finish(), (7, b"ran\n"))
+
+    def test_a_changed_byte_of_memory_is_found(self):
+        with process.Held(self.hold, self.program, folder=self.folder.name) as held:
+            before, place = held.snapshot(), held.bias(self.program) + 0x100
+            descriptor = os.open(f"/proc/{held.pid}/mem", os.O_RDWR)
+            self.addCleanup(os.close, descriptor)
+            os.pwrite(descriptor, bytes([held.read(place, 1)[0] ^ 1]), place)
+            self.assertIn(f"differs at {place:#x}", process.differences(before, held.snapshot())[0])
+
+    def test_a_library_that_cannot_be_opened_says_which_symbol_is_missing(self):
+        library = Path(self.folder.name) / "plugin.so"
+        subprocess.run(["cc", "-x", "c", "-shared", "-fPIC", "-o", library, "-"], input=b"extern int of_the_program; int *p = &of_the_program;", check=True)
+        with self.assertRaises(process.NotLoaded) as caught:
+            process.Held(self.hold, process.NEUTRAL_PROGRAM, opens=[library], folder=self.folder.name)
+        self.assertEqual(caught.exception.missing_symbol, "of_the_program")
+
+    def test_programs_and_libraries_are_told_apart(self):
+        self.assertEqual((elf.ElfFile(self.program).is_program, elf.is_library(self.hold)), (True, True))
+        self.assertEqual(sorted(elf.linked_files(self.folder.name)), ["hold.so", "program"])
+
+
+class Steps(unittest.TestCase):
+    def test_a_configure_step_runs_again_only_when_an_input_of_it_changed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder)
+            tools, tree = plain.write_once_tools(here / "once"), here / "tree"
+            (tree / "debian").mkdir(parents=True)
+            (here / "real").mkdir()
+            step = here / "real/dh_auto_configure"
+            step.write_text("#!/bin/sh\necho x >> ran\n")
+            step.chmod(0o755)
+            environment = {**os.environ, "PATH": f"{tools}:{here / 'real'}:{os.environ['PATH']}"}
+
+            def times(*words):
+                subprocess.run(["dh_auto_configure", *words], cwd=tree, env=environment, check=True)
+                return (tree / "ran").read_text().count("x")
+            self.assertEqual([times(), times(), times("--other")], [1, 1, 2])
+            (tree / "meson.build").write_text("")
+            os.utime(tree / "meson.build", (2e9, 2e9))
+            self.assertEqual(times(), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
