@@ -44,7 +44,8 @@ struct AppliedFunction {
 
 // One unit of a patch as recorded in the process.
 struct AppliedPatch {
-  enum class State { applied, superseded, interrupted, reverted };
+  // in_file: the process was started from the coldpatched file.
+  enum class State { applied, superseded, in_file, interrupted, reverted };
   std::string id;
   uint64_t sequence = 1;
   State state = State::applied;

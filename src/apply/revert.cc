@@ -29,7 +29,8 @@ AppliedPatch::State state_of(const Process &process, const Transaction &transact
 const FoundRecord *superseding(const std::vector<FoundRecord> &records, const Record &unit) {
   for (const FoundRecord &other : records)
     if (other.record.base == unit.base && other.record.order > unit.order &&
-        other.head.state == static_cast<uint64_t>(RecordState::applied) && other.record.lineage().replaces(unit.lineage()))
+        other.head.state == static_cast<uint64_t>(RecordState::applied) &&
+        other.record.lineage().replaces(unit.lineage()))
       return &other;
   return nullptr;
 }
@@ -53,6 +54,29 @@ AppliedPatch describe(const std::vector<FoundRecord> &records, const Record &uni
   return out;
 }
 
+AppliedPatch describe(const Module &module, const ColdPatchRecord &cold) {
+  AppliedPatch out;
+  out.id = cold.patch.id;
+  out.sequence = cold.patch.sequence;
+  out.state = AppliedPatch::State::in_file;
+  out.base_path = module.name;
+  out.base_id = module.id;
+  out.base = module.base;
+  for (const ColdRedirect &redirect : cold.redirects)
+    out.functions.push_back({"", module.bias.to_run(redirect.site), module.bias.to_run(redirect.new_code.begin)});
+  return out;
+}
+
+Error not_there(const Session &session, const std::string &patch_id, const std::string &comm) {
+  for (const Module &module : session.modules)
+    for (const ColdPatchRecord &cold : module.cold_patches)
+      if (cold.patch.id == patch_id)
+        return Error::refused(cat("process ", session.process.pid(), " (", comm, ") was started from ", module.name,
+                                  " with patch ", patch_id, " in it, which cannot be taken out while it runs"))
+            .with_next("take it back on disk (revert --disk) and restart the process");
+  return Error::refused(cat("patch ", patch_id, " is not in process ", session.process.pid(), " (", comm, ")"));
+}
+
 }  // namespace
 
 std::string_view name_of(AppliedPatch::State state) {
@@ -61,6 +85,8 @@ std::string_view name_of(AppliedPatch::State state) {
       return "applied";
     case AppliedPatch::State::superseded:
       return "superseded";
+    case AppliedPatch::State::in_file:
+      return "in-file";
     case AppliedPatch::State::interrupted:
       return "interrupted";
     case AppliedPatch::State::reverted:
@@ -95,7 +121,7 @@ Result<ApplyReport> revert_hot(const std::string &patch_id, pid_t pid, const App
     for (const Record &unit : it->units)
       for (const RecordFunction &function : unit.functions) report.functions.push_back(function.name);
   }
-  if (!found) return Error::refused(cat("patch ", patch_id, " is not in process ", pid, " (", report.comm, ")"));
+  if (!found) return not_there(session, patch_id, report.comm);
   return report;
 }
 
@@ -104,6 +130,8 @@ Result<std::vector<AppliedPatch>> read_applied(pid_t pid) {
   const Maps maps = TRY(process.maps());
   const std::vector<FoundRecord> records = TRY(find_records(process, maps));
   std::vector<AppliedPatch> out;
+  for (const Module &module : TRY(find_modules(process, maps)))
+    for (const ColdPatchRecord &cold : module.cold_patches) out.push_back(describe(module, cold));
   for (const Transaction &transaction : group_transactions(records)) {
     const AppliedPatch::State state = state_of(process, transaction);
     for (const Record &unit : transaction.units) out.push_back(describe(records, unit, state));

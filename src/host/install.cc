@@ -193,7 +193,7 @@ Result<HostReport> uninstall_package(const std::string &patch_id, const InstallO
     for (const pid_t pid : processes_patched()) {
       const auto applied = read_applied(pid);
       if (!applied) continue;
-      if (std::any_of(applied->begin(), applied->end(), [&](const AppliedPatch &patch) { return patch.id == patch_id && patch.state != AppliedPatch::State::reverted; })) pids.insert(pid);
+      if (std::any_of(applied->begin(), applied->end(), [&](const AppliedPatch &patch) { return patch.id == patch_id && patch.state != AppliedPatch::State::reverted && patch.state != AppliedPatch::State::in_file; })) pids.insert(pid);
     }
     return pids;
   };

@@ -148,6 +148,8 @@ class StartedFromAColdpatchedFile : public testing::Test {
 TEST_F(StartedFromAColdpatchedFile, ANewerPatchTakesThePlaceOfTheOneInTheFile) {
   TargetProgram target(program(), {"spin", "3"});
   EXPECT_EQ(answers_of(target), Answers(2, 12));
+  EXPECT_EQ(state_of("one", target), "in-file");
+  EXPECT_FALSE(revert_hot("one", target.pid(), {}));
   EXPECT_EQ(apply(patch("one", {{"answer", 2, {}}, {"second", 12, {}}}), target), Outcome::already);
   EXPECT_EQ(apply(patch("two", {{"answer", 2, {}}}, {"one"}), target), Outcome::applied);
   EXPECT_EQ(answers_of(target), Answers(2, 11));
