@@ -79,7 +79,26 @@ LinkRecord link_from(const Json &json) {
   return record;
 }
 
+template <typename Record>
+Result<Record> parse_with(Record (*convert)(const Json &), std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return Error::corrupt("not a build record");
+  try {  // nlohmann throws where a value has another type than asked for
+    return convert(json);
+  } catch (const Json::exception &problem) {
+    return Error::corrupt(cat("not a build record: ", problem.what()));
+  }
+}
+
 }  // namespace
+
+Result<CompileRecord> parse_compile_record(std::string_view text) {
+  return parse_with(compile_from, text);
+}
+
+Result<LinkRecord> parse_link_record(std::string_view text) {
+  return parse_with(link_from, text);
+}
 
 Status write_record(const fs::path &folder, const CompileRecord &record) {
   const Json json = {{"cwd", record.cwd},
@@ -116,16 +135,11 @@ Result<Records> read_records(const fs::path &folder) {
     const std::string name = entry.path().filename().string();
     const bool compile = name.ends_with(".compile.json");
     if (name.starts_with(".") || (!compile && !name.ends_with(".link.json"))) continue;
-    const Json json = Json::parse(TRY(read_text(entry.path(), kMaxRecordBytes)), nullptr, false);
-    if (!json.is_object()) return Error::corrupt(cat("not a build record: ", entry.path().string()));
-    try {  // nlohmann throws where a value has another type than asked for
-      if (compile)
-        records.compiles.push_back(compile_from(json));
-      else
-        records.links.push_back(link_from(json));
-    } catch (const Json::exception &problem) {
-      return Error::corrupt(cat("not a build record: ", entry.path().string(), ": ", problem.what()));
-    }
+    const std::string text = TRY(read_text(entry.path(), kMaxRecordBytes));
+    if (compile)
+      records.compiles.push_back(TRY_WHILE(parse_compile_record(text), cat("reading ", entry.path().string())));
+    else
+      records.links.push_back(TRY_WHILE(parse_link_record(text), cat("reading ", entry.path().string())));
   }
   if (error) return Error::failed(cat("cannot list ", folder.string(), ": ", error.message()));
   std::sort(records.links.begin(), records.links.end(),

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -49,6 +50,10 @@ struct LinkRecord {
 // Appends the record to the folder.
 Status write_record(const std::filesystem::path &folder, const CompileRecord &record);
 Status write_record(const std::filesystem::path &folder, const LinkRecord &record);
+
+// One record as it was written; corrupt when it is anything else.
+Result<CompileRecord> parse_compile_record(std::string_view text);
+Result<LinkRecord> parse_link_record(std::string_view text);
 
 struct Records {
   std::vector<CompileRecord> compiles;

@@ -107,6 +107,7 @@ Program Program::make(std::vector<std::shared_ptr<const ObjectGraph>> objects) {
   Program program;
   program.objects_ = std::move(objects);
   program.by_section_.resize(program.objects_.size());
+  program.intern("");  // index 0: what has no name, so that it is never taken for something that has one
   for (uint32_t o = 0; o < program.object_count(); ++o) {
     const ObjectGraph &graph = program.object(o);
     program.by_section_[o].resize(graph.sections.size());
@@ -166,7 +167,7 @@ Place Program::symbol_place(uint32_t object_index, uint32_t symbol_index, int64_
       symbol = &object(object_index).symbols[found->symbol];
     }
   }
-  value = 0;
+  value = symbol->section == ObjectSymbol::kAbsolute && symbol->local() ? static_cast<int64_t>(symbol->value) : 0;
   if (!symbol->in_section()) return {Place::Kind::named, 0, 0, 0, name_index(symbol->name).value_or(0)};
   value = static_cast<int64_t>(symbol->value);
   return section_place(object_index, symbol->section);
