@@ -1,0 +1,30 @@
+# One constant differs: constants are never written, so its user is replaced and brings a new table along.
+	.section .rodata.weights,"a"
+	.align	4
+	.type	weights, @object
+	.size	weights, 12
+weights:
+	.long	1
+	.long	2
+	.long	4
+
+	.section .text.weigh,"ax",@progbits
+	.globl	weigh
+	.type	weigh, @function
+weigh:
+	.cfi_startproc
+	leaq	weights(%rip), %rdx
+	movl	(%rdx,%rdi,4), %eax
+	ret
+	.cfi_endproc
+	.size	weigh, .-weigh
+
+	.section .text.other,"ax",@progbits
+	.globl	other
+	.type	other, @function
+other:
+	.cfi_startproc
+	leal	2(%rdi,%rdi), %eax
+	ret
+	.cfi_endproc
+	.size	other, .-other

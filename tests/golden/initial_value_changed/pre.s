@@ -1,0 +1,19 @@
+# A variable and its user.
+	.section .data.limit,"aw"
+	.globl	limit
+	.align	4
+	.type	limit, @object
+	.size	limit, 4
+limit:
+	.long	40
+
+	.section .text.get,"ax",@progbits
+	.globl	get
+	.type	get, @function
+get:
+	.cfi_startproc
+	movq	limit@GOTPCREL(%rip), %rax
+	movl	(%rax), %eax
+	ret
+	.cfi_endproc
+	.size	get, .-get
