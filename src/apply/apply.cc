@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <ctime>
 
+#include "apply/hooks.h"
 #include "apply/layers.h"
 #include "apply/region.h"
 #include "apply/session.h"
 #include "apply/stop_and_switch.h"
 #include "apply/take_back.h"
 #include "apply/validate.h"
+#include "apply/worker.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "base/fault.h"
@@ -191,6 +193,18 @@ Status register_unwind(Session &session, const std::vector<Unit> &units, const U
   return std::move(thread).give_back();
 }
 
+// No entry was ever led to this memory and no hook in it was begun, so no thread can be in it and nothing is to be undone:
+// the switch ended untouched (without gates put in), and the entries and counts say so too.
+bool nothing_ran(const Session &session, const Transaction &transaction) {
+  const Result<EntryReport> entries = read_entries(session.process, transaction);
+  if (!entries || !entries->all_are(EntryState::old_code)) return false;
+  return std::all_of(transaction.units.begin(), transaction.units.end(), [&](const Record &unit) {
+    if (hook_count(unit, Hook::Kind::pre_apply) == 0) return true;
+    const Result<HookCount> count = read_hook_count(session.process, unit, Hook::Kind::pre_apply);
+    return count && count->begun == 0;
+  });
+}
+
 Result<SwitchReport> load_and_switch(Session &session, std::vector<Unit> &units,
                                      const std::optional<UnwindFunctions> &unwind, const ApplyOptions &options) {
   TRY(map_all(session, units, options.naming));
@@ -205,8 +219,11 @@ Result<SwitchReport> load_and_switch(Session &session, std::vector<Unit> &units,
     done = std::move(report).error();
   }
   if (done.error().state() == TargetState::damaged) return std::move(done).error();
-  // Gates may have been in for a while; their memory goes only if nobody is in it.
   TRY(session.refresh());
+  // A process that could not be stopped to be switched cannot be stopped to be switched back either, and need not be.
+  if (done.error().state() == TargetState::untouched && nothing_ran(session, transaction) && release_memory(session, transaction))
+    return std::move(std::move(done).error()).with_state(TargetState::restored);
+  // Gates may have been in for a while; their memory goes only if nobody is in it.
   std::string note;
   constexpr uint64_t kLeastPatienceMs = 2000;
   const SwitchOptions patience{std::max(options.timeout_ms, kLeastPatienceMs)};
@@ -244,7 +261,9 @@ std::string_view name_of(ApplyReport::Outcome outcome) {
   return "?";
 }
 
-Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t pid, const ApplyOptions &options) {
+namespace {
+
+Result<ApplyReport> apply_to(const std::vector<const HotImage *> &images, pid_t pid, const ApplyOptions &options) {
   Session session = TRY(Session::open(pid));
   TRY(check_can_be_patched(session.process));
   if (!options.dry_run) TRY(repair(session, SwitchOptions{options.timeout_ms}));
@@ -281,6 +300,12 @@ Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t
     report.reason += cat(report.reason.empty() ? "" : "; ",
                          "no unwinder is loaded, so the patch's unwind information is not registered");
   return report;
+}
+
+}  // namespace
+
+Result<ApplyReport> apply_hot(const std::vector<const HotImage *> &images, pid_t pid, const ApplyOptions &options) {
+  return run_in_worker([&] { return apply_to(images, pid, options); });
 }
 
 }  // namespace suture

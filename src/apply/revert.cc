@@ -4,6 +4,7 @@
 #include "apply/apply.h"
 #include "apply/session.h"
 #include "apply/take_back.h"
+#include "apply/worker.h"
 #include "base/cat.h"
 #include "process/preflight.h"
 
@@ -95,7 +96,9 @@ std::string_view name_of(AppliedPatch::State state) {
   return "?";
 }
 
-Result<ApplyReport> revert_hot(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
+namespace {
+
+Result<ApplyReport> revert_in(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
   Session session = TRY(Session::open(pid));
   TRY(check_can_be_patched(session.process));
   const SwitchOptions switching{options.timeout_ms};
@@ -123,6 +126,12 @@ Result<ApplyReport> revert_hot(const std::string &patch_id, pid_t pid, const App
   }
   if (!found) return not_there(session, patch_id, report.comm);
   return report;
+}
+
+}  // namespace
+
+Result<ApplyReport> revert_hot(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
+  return run_in_worker([&] { return revert_in(patch_id, pid, options); });
 }
 
 Result<std::vector<AppliedPatch>> read_applied(pid_t pid) {

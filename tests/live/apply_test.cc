@@ -1,5 +1,6 @@
 // What apply and revert promise, on real processes.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "apply/apply.h"
 #include "support/target_program.h"
@@ -87,6 +88,7 @@ TEST(Apply, PatchesAFunctionThatMostlyWaits) {
 TEST(Apply, RefusesAFunctionThatNeverReturnsNamingThreadAndFunction) {
   TargetProgram target("worker", {"forever", "1"});
   const HotImage hot = make_hot_image("worker", "forever-1", {{"forever", 2, {}}});
+  for (int tries = 0; target.ask("report")["inside"] == 0 && tries < 5000; ++tries) ::usleep(1000);
   const std::string before = target.maps();
   ApplyOptions options;
   options.timeout_ms = 300;

@@ -27,6 +27,8 @@ class TargetProgram {
   // Waits until the counter grew by at least one: proof that it makes progress.
   bool makes_progress();
   bool alive() const;
+  // False when it said that this machine cannot do what it was asked to be.
+  bool supported() const { return supported_; }
   std::string maps() const;
 
   static std::string path_of(const std::string &name);
@@ -34,6 +36,7 @@ class TargetProgram {
  private:
   std::string read_line();
   pid_t pid_ = 0;
+  bool supported_ = true;
   Fd to_;
   Fd from_;
   std::string buffer_;

@@ -1,6 +1,6 @@
 // A program to be patched. Threads call the functions below all the time and check what comes back; commands arrive on
 // stdin, one a line:
-//   report    prints "calls=N new=N old_after_new=N torn=N wrong=N wrong_values=N gap_us=N answer=N second=N"; wrong
+//   report    prints "calls=N new=N old_after_new=N torn=N wrong=N wrong_values=N gap_us=N answer=N second=N inside=N"; wrong
 //             counts wrong values and calls that returned early, late or interrupted
 //   quit
 // Usage: worker MODE THREADS. Modes: spin, hot, nested, blocked, sleepers, recursive, idle.
@@ -53,7 +53,9 @@ PATCHED int waiting(void) {
   poll(&fd, 1, 20);
   return 1;
 }
+static atomic_int inside;  // forever()
 PATCHED int forever(void) {
+  atomic_fetch_add(&inside, 1);
   while (!atomic_load(&stop)) usleep(1000);
   return 1;
 }
@@ -138,8 +140,8 @@ static void report(int threads) {
     if (counts[i].gap_ns > gap) gap = counts[i].gap_ns;
     counts[i].gap_ns = 0;
   }
-  printf("calls=%llu new=%llu old_after_new=%llu torn=%llu wrong=%llu wrong_values=%llu gap_us=%llu answer=%d second=%d\n",
-         calls, fresh, back, torn, wrong, values, gap / 1000, answer(), second());
+  printf("calls=%llu new=%llu old_after_new=%llu torn=%llu wrong=%llu wrong_values=%llu gap_us=%llu answer=%d second=%d inside=%d\n",
+         calls, fresh, back, torn, wrong, values, gap / 1000, answer(), second(), atomic_load(&inside));
   fflush(stdout);
 }
 
