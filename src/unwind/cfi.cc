@@ -144,12 +144,17 @@ class RowBuilder {
     at_ = to;
   }
 
+  // Modulo 2^64, as addresses are: both factors are the table's.
+  int64_t scaled(int64_t factored) const {
+    return static_cast<int64_t>(static_cast<uint64_t>(factored) * static_cast<uint64_t>(frame_.data_alignment));
+  }
+
   bool set(uint64_t number, RegisterRule rule) {
     if (number < kDwarfRegisters) row_.rules[number] = rule;
     return true;  // vector registers and the like are not followed
   }
   bool set_offset(uint64_t number, int64_t factored, RegisterRule::Kind kind = RegisterRule::Kind::offset) {
-    return set(number, {kind, factored * frame_.data_alignment, {}});
+    return set(number, {kind, scaled(factored), {}});
   }
   bool restore(uint64_t number) {
     return set(number, number < kDwarfRegisters ? initial_.rules[number] : RegisterRule{});
@@ -202,7 +207,7 @@ class RowBuilder {
       case 0x0e:
         return define_cfa(row_.cfa_register, static_cast<int64_t>(reader.uleb()));
       case 0x13:
-        return define_cfa(row_.cfa_register, reader.sleb() * frame_.data_alignment);
+        return define_cfa(row_.cfa_register, scaled(reader.sleb()));
       case 0x0f:
         return define_cfa_expression(reader);
       case 0x2e:
@@ -227,7 +232,7 @@ class RowBuilder {
       case 0x11:
         return set_offset(number, reader.sleb());
       case 0x12:
-        return define_cfa(number, reader.sleb() * frame_.data_alignment);
+        return define_cfa(number, scaled(reader.sleb()));
       case 0x14:
         return set_offset(number, static_cast<int64_t>(reader.uleb()), Kind::value_offset);
       case 0x15:
@@ -235,7 +240,7 @@ class RowBuilder {
       case 0x16:
         return set_expression(number, Kind::value_expression, reader);
       case 0x2f:
-        return set_offset(number, -static_cast<int64_t>(reader.uleb()));  // GNU_negative_offset_extended
+        return set_offset(number, static_cast<int64_t>(0 - reader.uleb()));  // GNU_negative_offset_extended
       default:
         return false;  // set_loc and what nobody emits
     }
