@@ -20,6 +20,7 @@
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "base/fault.h"
+#include "process/cgroup.h"
 #include "process/preflight.h"
 #include "process/symbols.h"
 

@@ -10,8 +10,6 @@ namespace suture {
 
 // Already traced, exiting, frozen (cgroup v1 and v2), shadow stacks.
 Status check_can_be_patched(const Process &process);
-// Refused when the memory cgroup (or one above it) has less than `bytes` left.
-Status check_memory_headroom(const Process &process, uint64_t bytes);
 // Other processes that run in the same memory (CLONE_VM without CLONE_THREAD).
 Result<std::vector<Process>> find_memory_sharers(const Process &process);
 

@@ -1,5 +1,7 @@
 // Processes whose threads are in unusual places. Numbers in comments are the rows of docs/hazards.md.
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -64,6 +66,55 @@ TEST(OddThreads, SigtrapStaysIgnoredAndBlocked) {  // 5
 TEST(OddThreads, TheParentOfAVforkIsRefusedAtTheDeadline) {  // 8
   TargetProgram target("odd_threads", {"vfork"});
   expect_refused_until_it_returns(target, replacement("answer"), "vfork parent");
+}
+
+// A v2 hierarchy of the test's own, mounted where nobody expects it, beside whatever else this machine has.
+class UnifiedHierarchy {
+ public:
+  UnifiedHierarchy() : folder_(*TempDir::create("suture cgroup")) {
+    mounted_ = ::mount("none", folder_.path().c_str(), "cgroup2", 0, nullptr) == 0;
+    group_ = folder_.path() / cat("suture-test-", ::getpid());
+    if (mounted_ && ::mkdir(group_.c_str(), 0755) != 0) group_.clear();
+  }
+  ~UnifiedHierarchy() {
+    if (!mounted_) return;
+    if (pid_ != 0) put(folder_.path() / "cgroup.procs", cat(pid_));
+    if (!group_.empty()) ::rmdir(group_.c_str());
+    ::umount2(folder_.path().c_str(), MNT_DETACH);
+  }
+  bool usable() const { return mounted_ && !group_.empty(); }
+  void take(pid_t pid) {
+    put(group_ / "cgroup.procs", cat(pid));
+    pid_ = pid;
+  }
+  void freeze() {
+    put(group_ / "cgroup.freeze", "1");
+    while (read_text(group_ / "cgroup.events")->find("frozen 1") == std::string::npos) ::usleep(1000);
+  }
+  void thaw() { put(group_ / "cgroup.freeze", "0"); }
+
+ private:
+  static void put(const std::filesystem::path &file, const std::string &text) { std::ofstream(file) << text << std::flush; }
+  TempDir folder_;
+  std::filesystem::path group_;
+  bool mounted_ = false;
+  pid_t pid_ = 0;
+};
+
+TEST(OddThreads, AProcessFrozenThroughAHierarchyMountedAnywhereIsRefused) {  // 11
+  UnifiedHierarchy groups;
+  TargetProgram target("odd_threads", {"no_trap"});
+  if (!groups.usable()) GTEST_SKIP() << "cannot mount a cgroup v2 hierarchy here";
+  groups.take(target.pid());
+  const Snapshot before = take_snapshot(target.pid());
+  groups.freeze();
+  const HotImage hot = replacement("answer");
+  const Result<ApplyReport> report = apply_hot({&hot}, target.pid(), {});
+  groups.thaw();
+  ASSERT_FALSE(report.has_value());
+  EXPECT_NE(report.error().text().find("is frozen (cgroup /suture-test-"), std::string::npos) << report.error().text();
+  expect_same(before, take_snapshot(target.pid()));
+  expect_applied_and_reverted(target, hot);
 }
 
 TEST(OddThreads, AJumpAcrossACacheLineIsWrittenWhileThreadsCallIt) {  // 20

@@ -47,7 +47,8 @@ TEST(DiffProperty, NothingDiffersFromItself) {
     CodeCache pre_code(pre, arch);
     CodeCache post_code(post, arch);
     const Twins twins = Twins::make(pre_code, post_code, {true});  // as if it had been compiled again
-    for (const Difference &difference : Comparison::make(pre_code, post_code, twins, {true}).differences())
+    const Comparison comparison = Comparison::make(pre_code, post_code, twins, {true});
+    for (const Difference &difference : comparison.differences())
       ADD_FAILURE() << object.name << ": " << name_of(difference.change) << " " << difference.name << ": " << difference.reason;
   }
 }

@@ -52,7 +52,7 @@ TEST_F(RoundTrip, OfAPackage) {
   for (int round = 0; round < kRounds; ++round) {
     Package package;
     package.id = random_.name();
-    package.sequence = random_.word() >> 12;  // JSON's exact integers end at 2^53
+    package.sequence = 1 + (random_.word() >> 12);  // JSON's exact integers end at 2^53
     package.version = random_.name();
     package.description = random_.name() + "\n\"\\\t\xc3\xa9";
     package.cves = {cat("CVE-20", 10 + random_.below(89), "-", 1000 + random_.below(9000))};

@@ -79,7 +79,7 @@ static int call_answers(void *unused) {
   syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   for (;; atomic_fetch_add(&calls, 1)) {
     const int first = answer(), other = second();
-    if (first + 10 != other && !(first == 1 && other == 12)) atomic_fetch_add(&wrong, 1);
+    if ((first != 1 && first != 2) || (other != 11 && other != 12)) atomic_fetch_add(&wrong, 1);
   }
   return 0;
 }
