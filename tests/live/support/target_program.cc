@@ -21,11 +21,7 @@ extern char **environ;
 namespace suture {
 
 std::string TargetProgram::path_of(const std::string &name) {
-<<<<<<< HEAD
   return name.starts_with('/') ? name : std::string(SUTURE_LIVE_TARGETS) + "/" + name;
-=======
-  return name[0] == '/' ? name : std::string(SUTURE_LIVE_TARGETS) + "/" + name;
->>>>>>> e137e6f (Processes that are unusual in memory, threads or identity are patched without a trace or refused untouched; what could not be stopped is free when the call returns)
 }
 
 TargetProgram::TargetProgram(const std::string &name, const std::vector<std::string> &arguments) {
