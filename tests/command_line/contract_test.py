@@ -204,7 +204,8 @@ class Hot(Contract):
             self.assertEqual(set(said), {"patch", "results"})
             self.assertEqual(said["patch"], "fix")
             result = said["results"][0]
-            self.assertEqual(set(result), {"pid", "comm", "outcome", "functions", "stop_us", "attempts", "reason"})
+            # More may be told, but these are what others script against.
+            self.assertLessEqual({"pid", "comm", "outcome", "functions", "stop_us", "attempts", "reason"}, set(result))
             self.assertEqual((result["pid"], result["comm"], result["outcome"], result["functions"]), (program.pid, "program", "applied", ["answer"]))
             self.assertGreaterEqual(result["attempts"], 1)
             self.assertEqual(program.answer(), "answer=2")
