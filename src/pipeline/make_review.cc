@@ -7,6 +7,7 @@
 #include "base/cat.h"
 #include "base/file.h"
 #include "build/line_diff.h"
+#include "review/quoted.h"
 
 namespace suture {
 
@@ -26,7 +27,7 @@ std::string readable(const Program &program, const Place &place) {
   if (place.kind != Place::Kind::item || program.section(place).kind != Kind::strings) return program.describe(place);
   const ByteView bytes = item_bytes(program.section(place), place.item);
   const std::string_view text = as_text(bytes.first(bytes.empty() ? 0 : bytes.size() - 1));
-  return cat("\"", text.substr(0, kStringLetters), text.size() > kStringLetters ? "..." : "", "\"");
+  return quoted(text, kStringLetters);
 }
 
 // Stubs and slots belong to a name: the place that the objects define it at, where they do.

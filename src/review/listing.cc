@@ -8,6 +8,7 @@
 #include "base/cat.h"
 #include "elf/hot_file.h"
 #include "elf/read_image.h"
+#include "review/quoted.h"
 
 namespace suture {
 
@@ -163,7 +164,7 @@ class Lister {
       const std::string_view text = rest.substr(0, std::min(rest.find('\0'), kMostLetters));
       const auto readable = [](char c) { return (c >= ' ' && c <= '~') || c == '\n' || c == '\t'; };
       if (text.size() < 2 || !std::all_of(text.begin(), text.end(), readable)) return {};
-      return cat("\"", text, text.size() == kMostLetters ? "..." : "", "\"");
+      return quoted(rest.substr(0, rest.find('\0')), kMostLetters);
     }
     return {};
   }

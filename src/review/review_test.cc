@@ -4,6 +4,7 @@
 
 #include "review/call_graph.h"
 #include "review/html.h"
+#include "review/quoted.h"
 #include "review/side_by_side.h"
 
 namespace suture {
@@ -68,6 +69,11 @@ TEST(SideBySide, NumbersTheLinesOfAHunkOnBothSides) {
   EXPECT_FALSE(rows[2].new_text.has_value());
   EXPECT_EQ(rows[3].old_number, 13u);
   EXPECT_EQ(rows[3].new_number, 22u);
+}
+
+TEST(Quoted, WritesLineFeedsAndQuotesAsEscapesAndCutsWhatIsLong) {
+  EXPECT_EQ(quoted("a\n\"b\"\x01", 60), "\"a\\n\\\"b\\\"\\x01\"");
+  EXPECT_EQ(quoted("abcdef", 3), "\"abc...\"");
 }
 
 TEST(Html, EscapesWhatWouldBeMarkupAndMarksControlCharacters) {
