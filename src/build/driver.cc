@@ -448,16 +448,20 @@ class Build {
       pair.source_file = post.source_of(after[i]);
       pair.from_tree = !pair.name.starts_with("/");
       pair.changed = true;
+      pair.made_in_link = after[i].role == LinkInput::Role::made;
       if (const auto twin = unpaired.find(pair.name); twin != unpaired.end()) {
         pair.pre = store.path_of(before[twin->second].content);
         pair.changed = pair.pre != pair.post;
         unpaired.erase(twin);
       }
-      linked.objects.push_back(std::move(pair));
+      (after[i].role == LinkInput::Role::intermediate ? linked.intermediate : linked.objects).push_back(std::move(pair));
     }
-    for (const auto &[name, index] : unpaired)
+    for (const auto &[name, index] : unpaired) {
+      if (before[index].role == LinkInput::Role::intermediate) continue;  // only types that are in both can be compared
+      const bool made = before[index].role == LinkInput::Role::made;
       linked.objects.push_back(
-          {name, store.path_of(before[index].content), {}, true, !name.starts_with("/"), pre.source_of(before[index])});
+          {name, store.path_of(before[index].content), {}, true, !name.starts_with("/"), made, pre.source_of(before[index])});
+    }
     for (const LinkInput &input : after)
       if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path, " ", input.member));
     return linked;

@@ -52,6 +52,7 @@ struct ObjectPair {
   std::filesystem::path post;
   bool changed = false;     // contents differ, or only one is there
   bool from_tree = true;    // false: of the system (crt1.o, members of libc_nonshared.a)
+  bool made_in_link = false;  // machine code that the linker's plugin made of intermediate code
   std::string source_file;  // relative to the tree where within it; empty when it was not seen being compiled
 };
 
@@ -61,6 +62,7 @@ struct LinkedImage {
   LinkKind kind = LinkKind::executable;
   std::filesystem::path pre, post;     // the linked file as it was right after the link: unstripped
   std::vector<ObjectPair> objects;     // in link order of post; removed ones last
+  std::vector<ObjectPair> intermediate;  // objects of intermediate code, whose machine code is among `objects`
   std::vector<std::string> libraries;  // shared libraries post was linked against
   bool lto = false;                    // objects hold compiler intermediate code
 };

@@ -29,6 +29,26 @@ std::string_view section_name(Elf *elf, size_t names, const Elf64_Shdr &header) 
   return name == nullptr ? std::string_view{} : name;
 }
 
+// gcc's objects of intermediate code hold the debugging information of their types under names of its own; libdw knows them. The
+// name without that prefix, where the object has no other information.
+class DebugNames {
+ public:
+  explicit DebugNames(Elf *elf) : elf_(elf) {
+    for (Elf_Scn *section = nullptr; ::elf_getshdrstrndx(elf_, &names_) == 0 && (section = ::elf_nextscn(elf_, section)) != nullptr;)
+      if (const Elf64_Shdr *header = ::elf64_getshdr(section)) plain_ |= section_name(elf_, names_, *header) == ".debug_info";
+  }
+  std::string_view of(const Elf64_Shdr &header) const {
+    constexpr std::string_view kPrefix = ".gnu.debuglto_";
+    const std::string_view name = section_name(elf_, names_, header);
+    return !plain_ && name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+  }
+
+ private:
+  Elf *elf_;
+  size_t names_ = 0;
+  bool plain_ = false;
+};
+
 template <typename Record>
 bool read_record(const Elf_Data &data, uint64_t index, Record &out) {
   if (index >= data.d_size / sizeof(Record)) return false;
@@ -64,14 +84,15 @@ Status apply_all(Elf *elf, const Elf64_Shdr &relocs_header, Elf_Scn *relocs_sect
 }  // namespace
 
 Status Object::prepare_sections() {
-  size_t names = 0;
-  if (::elf_getshdrstrndx(elf_.get(), &names) != 0) return libelf_error("reading section names");
+  size_t index = 0;
+  if (::elf_getshdrstrndx(elf_.get(), &index) != 0) return libelf_error("reading section names");
+  const DebugNames names(elf_.get());
   unsigned info_sections = 0;
   bool type_units = false;
   for (Elf_Scn *section = nullptr; (section = ::elf_nextscn(elf_.get(), section)) != nullptr;) {
     const Elf64_Shdr *header = ::elf64_getshdr(section);
     if (header == nullptr) return libelf_error("reading section headers");
-    const std::string_view name = section_name(elf_.get(), names, *header);
+    const std::string_view name = names.of(*header);
     if (name == ".debug_info") ++info_sections;
     if (name == ".debug_types") type_units = true;
     if (name == ".zdebug_info") notes_.push_back("its debugging information is compressed in the old GNU form, and was not read");
@@ -86,7 +107,7 @@ Status Object::prepare_sections() {
     if (header == nullptr || header->sh_type != SHT_RELA) continue;
     Elf_Scn *target = ::elf_getscn(elf_.get(), header->sh_info);
     const Elf64_Shdr *target_header = target == nullptr ? nullptr : ::elf64_getshdr(target);
-    if (target_header == nullptr || !section_name(elf_.get(), names, *target_header).starts_with(".debug_")) continue;
+    if (target_header == nullptr || !names.of(*target_header).starts_with(".debug_")) continue;
     TRY(apply_all(elf_.get(), *header, section, target));
   }
   return {};

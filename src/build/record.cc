@@ -36,6 +36,13 @@ std::string_view name_of(LinkKind kind) {
   return "executable";
 }
 
+constexpr const char *kRoles[] = {"object", "intermediate", "made"};
+
+LinkInput::Role role_from(const std::string &name) {
+  const auto at = std::find(std::begin(kRoles), std::end(kRoles), name);
+  return at == std::end(kRoles) ? LinkInput::Role::object : static_cast<LinkInput::Role>(at - std::begin(kRoles));
+}
+
 LinkKind link_kind(const std::string &name) {
   if (name == "shared") return LinkKind::shared;
   return name == "relocatable" ? LinkKind::relocatable : LinkKind::executable;
@@ -75,7 +82,8 @@ LinkRecord link_from(const Json &json) {
   record.order = json.value("order", int64_t{0});
   for (const Json &input : json.value("inputs", Json::array()))
     record.inputs.push_back(
-        {input.value("path", ""), input.value("member", ""), input.value("content", ""), input.value("source", "")});
+        {input.value("path", ""), input.value("member", ""), input.value("content", ""), input.value("source", ""),
+         role_from(input.value("role", ""))});
   return record;
 }
 
@@ -117,7 +125,8 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
   Json inputs = Json::array();
   for (const LinkInput &input : record.inputs)
     inputs.push_back(
-        {{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source}});
+        {{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source},
+         {"role", kRoles[static_cast<size_t>(input.role)]}});
   const Json json = {{"cwd", record.cwd},       {"tool", record.tool},
                      {"args", record.args},     {"link", name_of(record.kind)},
                      {"output", record.output}, {"output_content", record.output_content},

@@ -27,10 +27,16 @@ struct CompileRecord {
 enum class LinkKind { executable, shared, relocatable };
 
 struct LinkInput {
+  enum class Role {
+    object,
+    intermediate,  // an object of intermediate code: the source of machine code that the link itself made
+    made,          // an object of that machine code, which only the linker ever saw
+  };
   std::string path;     // the file the linker opened: an object, or the archive
   std::string member;   // within an archive
   std::string content;  // snapshot of the object
   std::string source;   // known when the compiler driver compiled and linked in one go: the object was temporary
+  Role role = Role::object;
 };
 
 struct LinkRecord {

@@ -258,6 +258,7 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
     return Error::refused("the image has no slot for local-dynamic thread-local access that located code uses");
   }
   const std::string &name = post.name(reference.place.name);
+  if (const auto ifunc = post.ifunc(reference.place.name)) return resolve_ifunc(reference, *ifunc, use);
   if (const auto definition = post.definition(name)) {
     const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];
     if (symbol.in_section())
@@ -270,6 +271,22 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
     for (const ObjectSymbol &symbol : post.object(o).symbols)
       if (!symbol.defined() && symbol.name == name && symbol.binding != ObjectSymbol::Binding::weak) weak = false;
   return resolve_import(name, use, weak);
+}
+
+// The base's stub or slot for an IFUNC of its own: what its resolver chose when the program started.
+Result<Binder::Target> Binder::resolve_ifunc(const Reference &reference, const Program::Definition &definition, const Use &use) {
+  const Program &post = in_.post->program();
+  const ObjectSymbol &symbol = post.object(definition.object).symbols[definition.symbol];
+  if (const auto value = base_value(reference.place, reference.access)) return *value;
+  std::optional<uint64_t> slot;
+  if (!symbol.local()) slot = base_slot(symbol.name, !use.is_call);
+  const auto resolver = base_value(post.section_place(definition.object, symbol.section), Access::address);
+  for (const DynamicReloc &reloc : in_.image->relocs)
+    if (!slot && resolver && reloc.kind == DynamicReloc::Kind::irelative && static_cast<uint64_t>(reloc.addend) == resolver->base + symbol.value)
+      slot = reloc.at.value;
+  if (!slot) return Error::refused(cat(symbol.name, " is chosen at run time (IFUNC), and the image has no slot in which the choice is kept"));
+  const Target target{PatchEdge::To::base, 0, *slot, 0, 0, false};
+  return use.wants_slot() ? target : stub_through(symbol.name, target);
 }
 
 // A global that this image defines itself, reached by a call or through a GOT slot.

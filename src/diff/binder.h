@@ -67,6 +67,7 @@ class Binder {
   Result<Target> resolve_item(const Place &place);
   Result<Target> resolve_section(const Place &place, int64_t offset, Access access, const Use &use);
   Result<Target> resolve_named(const Reference &reference, const Use &use);
+  Result<Target> resolve_ifunc(const Reference &reference, const Program::Definition &definition, const Use &use);
   Result<Target> resolve_defined(const std::string &name, Place place, int64_t symbol_value, const Reference &reference, const Use &use);
   Result<Target> resolve_import(const std::string &name, const Use &use, bool weak);
   std::optional<Target> base_value(const Place &post_place, Access access) const;

@@ -114,9 +114,13 @@ Program Program::make(std::vector<std::shared_ptr<const ObjectGraph>> objects) {
     for (uint32_t s = 1; s < graph.symbols.size(); ++s) {
       const ObjectSymbol &symbol = graph.symbols[s];
       if (symbol.in_section() && symbol.kind != ObjectSymbol::Kind::section) program.by_section_[o][symbol.section].push_back(s);
+      const bool ifunc = symbol.kind == ObjectSymbol::Kind::ifunc && symbol.in_section();
+      // Local names are not unique.
+      if (ifunc && symbol.local()) program.ifuncs_[program.local_ifuncs_[{o, s}] = program.intern(cat(symbol.name, " of ", graph.path))] = {o, s};
       if (symbol.local()) continue;
-      program.intern(symbol.name);
+      const uint32_t name = program.intern(symbol.name);
       if (!symbol.defined()) continue;
+      if (ifunc) program.ifuncs_[name] = {o, s};
       const auto [it, inserted] = program.definitions_.try_emplace(symbol.name, Definition{o, s});
       const ObjectSymbol &kept = program.object(it->second.object).symbols[it->second.symbol];
       if (!inserted && strength(symbol) > strength(kept)) it->second = {o, s};
@@ -125,9 +129,16 @@ Program Program::make(std::vector<std::shared_ptr<const ObjectGraph>> objects) {
   return program;
 }
 
-void Program::intern(const std::string &name) {
+uint32_t Program::intern(const std::string &name) {
   const auto [it, inserted] = name_index_.try_emplace(name, static_cast<uint32_t>(names_.size()));
   if (inserted) names_.push_back(name);
+  return it->second;
+}
+
+std::optional<Program::Definition> Program::ifunc(uint32_t name) const {
+  const auto it = ifuncs_.find(name);
+  if (it == ifuncs_.end()) return std::nullopt;
+  return it->second;
 }
 
 std::optional<uint32_t> Program::name_index(const std::string &name) const {
@@ -161,6 +172,9 @@ Place Program::section_place(uint32_t object_index, uint32_t section_index) cons
 
 Place Program::symbol_place(uint32_t object_index, uint32_t symbol_index, int64_t &value) const {
   const ObjectSymbol *symbol = &object(object_index).symbols[symbol_index];
+  value = 0;
+  if (const auto local = local_ifuncs_.find({object_index, symbol_index}); local != local_ifuncs_.end())
+    return {Place::Kind::named, 0, 0, 0, local->second};
   if (!symbol->local()) {
     if (const auto found = definition(symbol->name)) {
       object_index = found->object;
@@ -168,7 +182,8 @@ Place Program::symbol_place(uint32_t object_index, uint32_t symbol_index, int64_
     }
   }
   value = symbol->section == ObjectSymbol::kAbsolute && symbol->local() ? static_cast<int64_t>(symbol->value) : 0;
-  if (!symbol->in_section()) return {Place::Kind::named, 0, 0, 0, name_index(symbol->name).value_or(0)};
+  if (!symbol->in_section() || (symbol->kind == ObjectSymbol::Kind::ifunc && !symbol->local()))
+    return {Place::Kind::named, 0, 0, 0, name_index(symbol->name).value_or(0)};
   value = static_cast<int64_t>(symbol->value);
   return section_place(object_index, symbol->section);
 }
@@ -181,8 +196,9 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
   if (reference.access == Access::plt && symbol.local()) reference.access = Access::address;
   int64_t value = 0;
   reference.place = symbol_place(object_index, edge.symbol, value);
+  if (reference.place.kind == Place::Kind::named && ifunc(reference.place.name) && reference.access == Access::address) reference.access = Access::plt;
   // Stubs and slots belong to the symbol, not to the section that it is defined in.
-  if (reference.access != Access::address && !symbol.local()) {
+  if (reference.access != Access::address && !symbol.local() && reference.place.kind != Place::Kind::named) {
     reference.place = {Place::Kind::named, 0, 0, 0, name_index(symbol.name).value_or(0)};
     value = 0;
   }

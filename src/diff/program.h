@@ -67,6 +67,9 @@ class Program {
   };
   // Where a global name is defined among the objects.
   std::optional<Definition> definition(const std::string &name) const;
+  // The IFUNC that a named place stands for: its address is that of a stub, which jumps to what its resolver chose. The
+  // resolver, which is what its symbol marks, is another function.
+  std::optional<Definition> ifunc(uint32_t name) const;
   // The place of an (object, section) as the linker keeps it: for a COMDAT section the winner's.
   Place section_place(uint32_t object, uint32_t section) const;
   // Name of the symbol at the start of a section, for messages; the section's own name when there is none.
@@ -75,7 +78,7 @@ class Program {
   const std::vector<uint32_t> &symbols_in(uint32_t object, uint32_t section) const { return by_section_[object][section]; }
 
  private:
-  void intern(const std::string &name);
+  uint32_t intern(const std::string &name);
   Place symbol_place(uint32_t object, uint32_t symbol, int64_t &value) const;
 
   std::vector<std::shared_ptr<const ObjectGraph>> objects_;
@@ -83,6 +86,8 @@ class Program {
   std::unordered_map<std::string, Definition> definitions_;
   std::vector<std::string> names_;
   std::unordered_map<std::string, uint32_t> name_index_;
+  std::unordered_map<uint32_t, Definition> ifuncs_;
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> local_ifuncs_;  // (object, symbol) -> name
 };
 
 // True for sections whose items have addresses of their own: merged strings and constants, and the anonymous read-only

@@ -243,7 +243,7 @@ class RunPre {
       // Bound directly: this is the definition's own address.
       if (const auto definition = reference.place.name == Program::kModuleTls ? std::nullopt : pre_.definition(pre_.name(reference.place.name))) {
         const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
-        if (symbol.in_section())
+        if (symbol.in_section() && symbol.kind != ObjectSymbol::Kind::ifunc)
           note(pre_.section_place(definition->object, symbol.section), Access::address, value - symbol.value, who);
       }
     }

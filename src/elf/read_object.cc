@@ -169,8 +169,9 @@ Result<ObjectGraph> read_elf_object(ByteView bytes, std::string path) {
   for (const Elf64_Shdr &header : file.sections()) {
     if (header.sh_type == SHT_RELA) TRY_WHILE(read_edges(file, header, graph), cat("reading ", graph.path));
     if (header.sh_type == SHT_REL) return Error::refused(cat(graph.path, ": relocations without addends (SHT_REL)"));
-    if (file.section_name(header).starts_with(".gnu.lto_")) graph.lto = true;
   }
+  // gcc marks so an object that holds intermediate code and nothing else; fat ones hold machine code as well.
+  for (const ObjectSymbol &symbol : graph.symbols) graph.lto |= symbol.name == "__gnu_lto_slim";
   return graph;
 }
 

@@ -111,7 +111,7 @@ struct ObjectGraph {
   ArchId arch = ArchId::unknown;
   std::vector<ObjectSection> sections;  // index 0 is the null section
   std::vector<ObjectSymbol> symbols;    // index 0 is the null symbol
-  bool lto = false;                     // holds compiler bytecode instead of code
+  bool lto = false;                     // holds intermediate code instead of machine code
 };
 
 }  // namespace suture

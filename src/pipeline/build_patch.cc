@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "build/dwarf_types.h"
 #include "diff/boundary.h"
+#include "diff/merge_objects.h"
 #include "elf/cold_file.h"
 #include "elf/hot_file.h"
 #include "elf/read_image.h"
@@ -24,6 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 // Fewer functions than this share of the replaced image's code located means: not the build that was shipped.
 constexpr double kLeastLocatedShare = 0.5;
+
+constexpr std::string_view kBitcodeMagic = "BC\xC0\xDE";  // clang's intermediate code is no ELF file
 
 struct Objects {
   std::vector<std::shared_ptr<const ObjectGraph>> pre;
@@ -42,30 +45,60 @@ Result<std::shared_ptr<const ObjectGraph>> load_object(const fs::path &snapshot,
     return std::shared_ptr<const ObjectGraph>(std::move(empty));
   }
   const Bytes bytes = TRY(read_file(snapshot));
+  if (as_text(bytes).starts_with(kBitcodeMagic)) {
+    auto bitcode = std::make_shared<ObjectGraph>();
+    bitcode->lto = true;
+    return std::shared_ptr<const ObjectGraph>(std::move(bitcode));
+  }
   return std::shared_ptr<const ObjectGraph>(std::make_shared<ObjectGraph>(TRY(read_elf_object(bytes, name))));
 }
 
 Result<Objects> load_objects(const LinkedImage &linked) {
-  Objects objects;
+  Objects objects, made;
   for (const ObjectPair &pair : linked.objects) {
     auto pre = TRY(load_object(pair.pre, pair.name));
     auto post = pair.changed ? TRY(load_object(pair.post, pair.name)) : pre;
     if (pre->lto || post->lto)
-      return Error::refused(cat(pair.name, " holds compiler bytecode (link-time optimisation), which cannot be matched yet"))
-          .with_next("build both trees without -flto if the shipped binary was, too");
+      return Error::refused(cat(pair.name, " holds intermediate code (link-time optimisation), and the link did not show the machine code that it made of it"))
+          .with_next("link with the compiler driver (gcc or clang) and GNU ld, gold or lld");
+    if (pair.made_in_link) {
+      made.pre.push_back(std::move(pre));
+      made.post.push_back(std::move(post));
+      continue;
+    }
     objects.pre.push_back(std::move(pre));
     objects.post.push_back(std::move(post));
     objects.changed.push_back(pair.changed);
     objects.from_tree.push_back(pair.from_tree);
   }
+  if (made.pre.empty()) return objects;
+  // The machine code of a link with intermediate code, as one object: partitions differ between two builds.
+  const std::string name = cat(linked.output_path, ".lto.o");
+  objects.pre.push_back(std::make_shared<ObjectGraph>(merge_objects(made.pre, name)));
+  objects.post.push_back(std::make_shared<ObjectGraph>(merge_objects(made.post, name)));
+  objects.changed.push_back(true);
+  objects.from_tree.push_back(true);
   return objects;
+}
+
+// The objects that describe types. Of a link with intermediate code: gcc's machine code only points to the information in its
+// intermediate code; clang's has its own.
+Result<std::vector<ObjectPair>> with_type_information(const LinkedImage &linked) {
+  bool bitcode = false;
+  for (const ObjectPair &pair : linked.intermediate)
+    bitcode |= !pair.post.empty() && as_text(TRY(read_file(pair.post))).starts_with(kBitcodeMagic);
+  std::vector<ObjectPair> pairs = linked.objects;
+  if (bitcode) return pairs;
+  std::erase_if(pairs, [](const ObjectPair &pair) { return pair.made_in_link; });
+  pairs.insert(pairs.end(), linked.intermediate.begin(), linked.intermediate.end());
+  return pairs;
 }
 
 // What the two builds' debugging information says: layouts of types that live objects may have, and ways of calling that
 // code outside of the patch may rely on.
 Status find_type_hazards(const LinkedImage &linked, const DiffInput &input, ImageReport &report) {
   std::vector<ChangedObject> changed;
-  for (const ObjectPair &pair : linked.objects)
+  for (const ObjectPair &pair : TRY(with_type_information(linked)))
     if (pair.changed && pair.from_tree && !pair.pre.empty() && !pair.post.empty()) changed.push_back({pair.name, pair.pre, pair.post});
   TypeReport types = TRY(compare_types(changed));
   for (const LayoutChange &change : types.layouts) {

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "build/archive.h"
 #include "build/cc_args.h"
+#include "build/cc_shim/lto.h"
 #include "build/cc_shim/shim.h"
 #include "build/ld_args.h"
 #include "build/link_map.h"
@@ -42,8 +43,8 @@ bool is_lto(ByteView bytes) {
 // Turns the linker's inputs into the record's list of objects, with a snapshot of each.
 class InputCollector {
  public:
-  InputCollector(const ShimConfig &config, const LinkMap &map, LinkRecord &record)
-      : store_(config.store()), map_(map), record_(record), cwd_(fs::current_path()) {
+  InputCollector(const ShimConfig &config, const LinkMap &map, const LtoObjects &lto, LinkRecord &record)
+      : store_(config.store()), map_(map), lto_(lto), made_(lto.made()), record_(record), cwd_(fs::current_path()) {
     const char *folder = nullptr;
     for (const char *name : {"TMPDIR", "TMP", "TEMP"})  // gcc's order
       if (folder == nullptr) folder = ::getenv(name);
@@ -58,6 +59,11 @@ class InputCollector {
 
   void take(const std::string &name) {
     const fs::path path = (cwd_ / name).lexically_normal();
+    if (lto_.holds(path)) return;
+    if (LtoObjects::is_left_over(name)) {
+      ::unlink(path.c_str());
+      return;
+    }
     const Result<Bytes> bytes = read_file(path);
     if (!bytes) return;
     if (is_shared_library(*bytes)) {
@@ -100,12 +106,34 @@ class InputCollector {
 
   void add(LinkInput input, ByteView bytes) {
     if (Result<std::string> content = store_.add(bytes)) input.content = std::move(*content);
-    if (is_lto(bytes)) record_.lto = true;
+    if (is_lto(bytes)) {
+      record_.lto = true;
+      if (!made_.empty()) {
+        input.role = LinkInput::Role::intermediate;
+        if (input.member.empty()) ::unlink(cat(input.path, ".debug.temp.o").c_str());  // gold's map does not name it
+        add_made();
+      }
+    }
     record_.inputs.push_back(std::move(input));
+  }
+
+  // In the place of the first object of intermediate code. Their own names last as long as the link: they get one by the output.
+  void add_made() {
+    for (size_t i = 0; i < made_.size() && !made_added_; ++i) {
+      LinkInput input;
+      input.path = cat(record_.output, ".lto", i, ".o");
+      input.role = LinkInput::Role::made;
+      if (Result<std::string> content = store_.add_file(made_[i])) input.content = std::move(*content);
+      record_.inputs.push_back(std::move(input));
+    }
+    made_added_ = true;
   }
 
   ObjectStore store_;
   const LinkMap &map_;
+  const LtoObjects &lto_;
+  std::vector<fs::path> made_;
+  bool made_added_ = false;
   LinkRecord &record_;
   fs::path cwd_, temporary_;
   std::vector<std::string> sources_;
@@ -113,7 +141,7 @@ class InputCollector {
   std::vector<fs::path> archives_;
 };
 
-void note_link(const ShimCall &call, const LdCommand &command, const std::string &map_file,
+void note_link(const ShimCall &call, const LdCommand &command, const std::string &map_file, const LtoObjects &lto,
                std::vector<std::string> expanded) {
   LinkRecord record;
   record.cwd = fs::current_path().string();
@@ -129,7 +157,7 @@ void note_link(const ShimCall &call, const LdCommand &command, const std::string
       record.members_known = true;
     }
   }
-  InputCollector collector(call.config, map, record);
+  InputCollector collector(call.config, map, lto, record);
   for (const std::string &input : map.loads.empty() ? command.inputs : map.loads) collector.take(input);
   if (Result<std::string> content = ObjectStore(call.config.store()).add_file(record.output))
     record.output_content = std::move(*content);
@@ -159,8 +187,10 @@ int run_linker(const ShimCall &call) {
   }
   std::vector<std::string> environment = call.environment;
   set_variable(environment, kActiveVariable, "1");  // LTO calls the compiler from within the linker
+  LtoObjects lto(call);
+  lto.ask_for(args, environment);
   const int status = run_tool(call, args, environment, "");
-  if (status == 0) note_link(call, command, map_file, std::move(expanded));
+  if (status == 0) note_link(call, command, map_file, lto, std::move(expanded));
   ::unlink(our_map.c_str());
   return status;
 }

@@ -2,9 +2,9 @@
 #include "construct.h"
 
 #ifdef FIXED
-int limit_of_all = 6;
+volatile int limit_of_all = 6;
 #else
-int limit_of_all = 5;
+volatile int limit_of_all = 5;
 #endif
 
 NOINLINE int limited(int x) { return x > limit_of_all ? limit_of_all : x; }

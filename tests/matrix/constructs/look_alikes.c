@@ -2,7 +2,7 @@
 // each of them.
 #include "construct.h"
 
-static int a_count, b_count, c_count;
+static volatile int a_count, b_count, c_count;
 #define GETTER(n) NOINLINE int get_##n(void) { return n##_count; }
 #define BUMP(n) NOINLINE void bump_##n(int by) { n##_count += by; }
 GETTER(a) GETTER(b) GETTER(c) BUMP(a) BUMP(b) BUMP(c)

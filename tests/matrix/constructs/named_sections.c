@@ -8,14 +8,15 @@ struct entry {
 };
 extern const struct entry __start_matrix_entries[], __stop_matrix_entries[];
 
+NOINLINE static int tail_of_sections(int x) { return x; }
 __attribute__((section("matrix_text"))) NOINLINE int in_own_section(int x) {
 #ifdef FIXED
-  return x + 22;
+  return tail_of_sections(x) + 22;
 #else
-  return x + 11;
+  return tail_of_sections(x) + 11;
 #endif
 }
-__attribute__((section("matrix_text_too"))) NOINLINE int in_own_section_too(int x) { return x + 33; }
+__attribute__((section("matrix_text_too"))) NOINLINE int in_own_section_too(int x) { return tail_of_sections(x) + 33; }
 __attribute__((section("matrix_data"))) static volatile int own_data = 5;
 __attribute__((section("matrix_data"), used)) static int own_data_too = 6;
 

@@ -1,4 +1,5 @@
 // matrix-refused: constructor
+// matrix-only: gcc
 #include "construct.h"
 
 static int ready;

@@ -3,7 +3,7 @@
 
 int nowhere_defined(int) __attribute__((weak));
 extern int nowhere_data __attribute__((weak));
-int common_counter __attribute__((common));
+volatile int common_counter __attribute__((common));
 __attribute__((visibility("hidden"))) int hidden_counter = 3;
 __attribute__((visibility("protected"))) int protected_counter = 4;
 
