@@ -15,7 +15,8 @@ namespace {
 
 constexpr uint64_t kMaxDynamicBytes = 64 << 10;
 constexpr uint64_t kMaxNameBytes = 4096;
-constexpr uint32_t kMaxChain = 1u << 20;
+constexpr uint32_t kMaxChain = 1u << 13;       // of one hash value: real tables have a handful
+constexpr uint32_t kMaxNamedSlots = 1u << 17;  // of one module, each of which costs reads of its name
 constexpr uint32_t kMaxVersions = 4096;
 constexpr uint64_t kMaxRelocBytes = uint64_t{64} << 20;
 constexpr uint16_t kVersionHidden = 0x8000;
@@ -24,6 +25,15 @@ constexpr uint16_t kVersionIndexMask = 0x7fff;
 uint32_t gnu_hash(std::string_view name) {
   uint32_t h = 5381;
   for (const char c : name) h = h * 33 + static_cast<uint8_t>(c);
+  return h;
+}
+
+uint32_t sysv_hash(std::string_view name) {
+  uint32_t h = 0;
+  for (const char c : name) {
+    h = (h << 4) + static_cast<uint8_t>(c);
+    h = (h ^ ((h & 0xf0000000) >> 24)) & 0x0fffffff;
+  }
   return h;
 }
 
@@ -58,8 +68,10 @@ class DynamicTables {
 
   // Value of a bound GOT slot for the symbol; nullopt when this module has none.
   std::optional<uint64_t> bound_slot(const std::string &name, RunRange resolved_in) const {
+    uint32_t named = 0;
     return slot_value(resolved_in, [&](uint32_t type, uint32_t symbol, int64_t addend) {
-      return addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT) && symbol_name(symbol) == name;
+      const bool has_name = addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT);
+      return has_name && named++ < kMaxNamedSlots && symbol_name(symbol) == name;
     });
   }
 
@@ -177,13 +189,20 @@ class DynamicTables {
     return std::nullopt;
   }
 
-  // Old tables: try every symbol; the chain count is the symbol count.
+  // Old tables: bucket count, chain count, buckets, chains.
   std::optional<Found> find_by_sysv_hash(const SymbolQuery &query) const {
     if (!tags_.contains(DT_HASH)) return std::nullopt;
-    const Result<std::array<uint32_t, 2>> header = process_.read_value<std::array<uint32_t, 2>>(address(DT_HASH));
-    if (!header) return std::nullopt;
-    for (uint32_t index = 1; index < std::min((*header)[1], kMaxChain); ++index)
-      if (const std::optional<Found> found = check(index, query)) return found;
+    const RunAddr table = address(DT_HASH);
+    const Result<std::array<uint32_t, 2>> header = process_.read_value<std::array<uint32_t, 2>>(table);
+    if (!header || (*header)[0] == 0) return std::nullopt;
+    const auto [bucket_count, chain_count] = *header;
+    const RunAddr buckets = table + 8;
+    const RunAddr chains = buckets + uint64_t{bucket_count} * 4;
+    Result<uint32_t> index = process_.read_value<uint32_t>(buckets + uint64_t{sysv_hash(query.name) % bucket_count} * 4);
+    for (uint32_t steps = 0; index && *index != 0 && *index < chain_count && steps < kMaxChain; ++steps) {
+      if (const std::optional<Found> found = check(*index, query)) return found;
+      index = process_.read_value<uint32_t>(chains + uint64_t{*index} * 4);
+    }
     return std::nullopt;
   }
 

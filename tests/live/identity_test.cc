@@ -13,7 +13,9 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "process/modules.h"
 #include "process/process.h"
+#include "process/symbols.h"
 #include "support/outcome.h"
 
 namespace suture {
@@ -96,6 +98,27 @@ TEST_F(Identity, EveryCopyOfALibraryIsPatched) {  // 33
   EXPECT_EQ(now["answer"], 1);
   EXPECT_EQ(now["other"], 1);
   expect_same(before, take_snapshot(target.pid()));
+}
+
+TEST_F(Identity, SymbolsAreFoundThroughTheOldStyleOfHashToo) {
+  TargetProgram target("copies", {TargetProgram::path_of("answer_lib.so")});
+  SKIP_UNLESS_SUPPORTED(target);
+  const HotImage hot = new_answer("answer_lib.so");
+  const Result<Process> process = Process::open(target.pid());
+  ASSERT_TRUE(process.has_value());
+  const Result<std::vector<Module>> modules = find_modules(*process, *process->maps());
+  ASSERT_TRUE(modules.has_value());
+  size_t found = 0;
+  for (const Module &module : *modules) {
+    if (module.id != hot.base_id) continue;
+    const auto answer = find_symbol_in(*process, *modules, module, {"answer", ""});
+    ASSERT_TRUE(answer.has_value() && answer->has_value());
+    EXPECT_EQ(**answer, module.bias.to_run(hot.redirects[0].old_entry));
+    const auto nothing = find_symbol_in(*process, *modules, module, {"answers", ""});
+    EXPECT_TRUE(nothing.has_value() && !nothing->has_value());
+    ++found;
+  }
+  EXPECT_EQ(found, 2u);
 }
 
 TEST_F(Identity, AStaticProgramHasNoLoaderAndNeedsNone) {  // 44

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,8 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "process/process.h"
+#include "process/tracee.h"
 #include "support/outcome.h"
 
 namespace suture {
@@ -184,6 +187,32 @@ TEST(OddThreads, AHandlerOnAnAlternateStackShowsWhatItInterrupted) {  // 21
 TEST(OddThreads, CodeWithoutUnwindInformationHidesNoCaller) {  // 41
   TargetProgram target("odd_threads", {"made_code"});
   expect_refused_until_it_returns(target, replacement("through_pointer"), "through_pointer");
+}
+
+// Where the kernel forbids writing to another's memory file; unaligned and across words, as a redirect is.
+TEST(OddThreads, WordsAreWrittenThroughTheTracerToo) {  // 38
+  TargetProgram target("odd_threads", {"no_trap"});
+  const HotImage hot = replacement("answer");
+  const Snapshot before = take_snapshot(target.pid());
+  const Result<Process> process = Process::open(target.pid());
+  ASSERT_TRUE(process.has_value());
+  const RunAddr base = process->maps()->all().front().range.begin;
+  const RunAddr at(base.value + hot.redirects[0].old_entry.value + 5);
+  const Bytes old = *process->read_bytes(at, 16);
+  const ChildSignalBlock signals;
+  Result<std::optional<Tracee>> tracee = Tracee::seize(target.pid());
+  ASSERT_TRUE(tracee.has_value() && tracee->has_value());
+  ASSERT_TRUE((*tracee)->interrupt().has_value());
+  ASSERT_TRUE((*tracee)->wait_stop(Deadline::in_ms(5000)).has_value());
+  const Bytes fresh = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  ASSERT_TRUE((*tracee)->poke(at, fresh).has_value());
+  Bytes wanted = old;
+  std::copy(fresh.begin(), fresh.end(), wanted.begin());
+  EXPECT_EQ(*process->read_bytes(at, 16), wanted);
+  ASSERT_TRUE((*tracee)->poke(at, old).has_value());
+  ASSERT_TRUE((*tracee)->detach().has_value());
+  EXPECT_EQ(target.ask("report")["answer"], 1);
+  expect_same(before, take_snapshot(target.pid()));
 }
 
 // Nothing points to its stack, so nothing can know; the old code that it returns into must be there.
