@@ -361,6 +361,19 @@ TEST_F(DriverTest, FindsTheLinkOfAnInstalledAndStrippedFileByItsBuildId) {
   EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
 }
 
+TEST_F(DriverTest, TakesOfSeveralFilesOfOneNameTheOneThatIsShipped) {
+  const Files pre = {{"a.c", "int f(int a) { return a * K; }\nint main(int c, char **v) { (void)v; return f(c); }\n"}};
+  const Files post = {{"a.c", "int f(int a) { return a * K + 1; }\nint main(int c, char **v) { (void)v; return f(c); }\n"}};
+  const std::string command =
+      "mkdir -p one two other && gcc -O2 -DK=3 -Wl,--build-id -o one/prog a.c && gcc -O2 -DK=5 -Wl,--build-id -o two/prog a.c && "
+      "gcc -O2 -m32 -DK=7 -c -o a32.o a.c && ld -m elf_i386 -e f -o other/prog a32.o";
+  write_tree(at("shipped"), pre);
+  ASSERT_EQ(std::system(cat("cd ", at("shipped").string(), " && ", command, " && strip two/prog").c_str()), 0);
+  const Result<BuildResult> result = build(pre, post, command, at("shipped/two/prog").string());
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->images[0].output_path, "two/prog");
+}
+
 TEST_F(DriverTest, ReusesThePreBuildForAnotherFixAndTakesTheEarlierOneBack) {
   ASSERT_BUILT(build(make_project(), fixed(make_project()), "make", "prog"));
   Files other = make_project();

@@ -67,6 +67,15 @@ std::string build_id_of_file(const fs::path &file) {
   return fd && is_linked_elf(fd.get()) ? build_id_of_fd(fd.get()) : std::string();
 }
 
+std::string machine_of_file(const fs::path &file) {
+  constexpr size_t kIdentity = 7;        // e_ident up to the operating system: class, byte order, version
+  constexpr size_t kMachineOffset = 18;  // e_machine
+  char head[kMachineOffset + 2] = {};
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd || ::pread(fd.get(), head, sizeof head, 0) != sizeof head) return {};
+  return std::string(head, kIdentity) + std::string(head + kMachineOffset, 2);
+}
+
 Result<OutputIndex> index_outputs(const fs::path &tree) {
   OutputIndex index;
   std::error_code error;
@@ -130,6 +139,20 @@ const LinkRecord *LinkView::link_of(const std::string &output, const OutputIndex
   return renamed != nullptr ? renamed : link;
 }
 
+void LinkView::keep_those_like(const std::string &shipped_path, std::set<const LinkRecord *> &candidates) const {
+  const ObjectStore store(store_);
+  const auto keep = [&](auto fact) {
+    const auto wanted = fact(fs::path(shipped_path));
+    std::set<const LinkRecord *> alike;
+    for (const LinkRecord *link : candidates)
+      if (fact(store.path_of(link->output_content)) == wanted) alike.insert(link);
+    if (!alike.empty()) candidates = std::move(alike);
+  };
+  // A package may build for several machines (zlib's 32-bit libraries), or in several flavours.
+  keep(machine_of_file);
+  keep([](const fs::path &file) { return build_id_of_file(file); });
+}
+
 Result<const LinkRecord *> LinkView::link_of_shipped(const std::string &shipped_path, const OutputIndex &index) const {
   const std::string name = fs::path(shipped_path).filename().string();
   std::set<const LinkRecord *> candidates;
@@ -147,6 +170,7 @@ Result<const LinkRecord *> LinkView::link_of_shipped(const std::string &shipped_
     candidates.clear();
     for (const auto &[content, link] : by_content) candidates.insert(link);
   }
+  if (candidates.size() > 1) keep_those_like(shipped_path, candidates);
   if (candidates.size() == 1) return *candidates.begin();
   if (candidates.empty()) {
     std::string made;

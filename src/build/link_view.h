@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ Result<OutputIndex> read_index(const std::filesystem::path &file);
 // Empty when the file has none.
 std::string build_id_of_file(const std::filesystem::path &file);
 
+// Equal for files for the same machine (ELF class, byte order and architecture); empty for what is too short.
+std::string machine_of_file(const std::filesystem::path &file);
+
 class LinkView {
  public:
   // Records may be those of several builds of the tree, one after the other: the last link of a path counts.
@@ -33,8 +37,8 @@ class LinkView {
 
   // The link that made `output` (relative to the tree), also when the file was renamed or copied after the link.
   const LinkRecord *link_of(const std::string &output, const OutputIndex &index) const;
-  // The link of the image installed as `shipped_path`, found by name; refuses, naming the candidates, when that is not
-  // one.
+  // The link of the image installed as `shipped_path`, found by name, and among several of that name by machine and
+  // build-id; refuses, naming the candidates, when that is not one.
   Result<const LinkRecord *> link_of_shipped(const std::string &shipped_path, const OutputIndex &index) const;
   // The link's objects with `ld -r` outputs replaced by what they were made of.
   std::vector<LinkInput> objects_of(const LinkRecord &link) const;
@@ -44,6 +48,8 @@ class LinkView {
 
  private:
   const LinkRecord *link_of_build_id(const std::string &build_id) const;
+  // Leaves those that are most like the shipped file; all where none is.
+  void keep_those_like(const std::string &shipped_path, std::set<const LinkRecord *> &candidates) const;
   void expand(const LinkRecord &link, int depth, std::vector<LinkInput> &out) const;
 
   Records records_;
