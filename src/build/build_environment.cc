@@ -35,7 +35,7 @@ std::optional<int64_t> changelog_date(std::string_view changelog) {
 }
 
 std::vector<std::string> build_environment(const BuildRequest &request, const std::filesystem::path &shim_folder) {
-  std::vector<std::string> environment = current_environment();
+  std::vector<std::string> environment = request.place ? request.place->environment : current_environment();
   // Of a make we may run under: its job server and flags are not the package's.
   for (const char *name : {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "LANGUAGE", "LANG"})
     unset_variable(environment, name);

@@ -17,6 +17,7 @@
 #include "build/author_header.h"
 #include "build/build_environment.h"
 #include "build/link_view.h"
+#include "build/linked_outputs.h"
 #include "build/object_store.h"
 #include "build/shim_config.h"
 #include "build/shim_dir.h"
@@ -29,6 +30,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr const char *kMarker = ".suture-work";
+constexpr const char *kPreparePhase = "prepare";
 constexpr size_t kLogTailLines = 15;
 constexpr uint64_t kMaxTouchedBytes = 64u << 20;
 constexpr uint64_t kMaxManifestBytes = 256u << 20;
@@ -53,7 +55,8 @@ class Build {
  public:
   explicit Build(const BuildRequest &request)
       : request_(request), work_(fs::absolute(request.work_dir).lexically_normal()) {
-    tree_ = request.build_path ? fs::absolute(*request.build_path).lexically_normal() : work_ / "src";
+    seen_ = request.build_path ? fs::absolute(*request.build_path).lexically_normal() : work_ / "src";
+    tree_ = request.place ? request.place->root / seen_.relative_path() : seen_;
   }
 
   Result<BuildResult> run() {
@@ -64,21 +67,25 @@ class Build {
       return Error::refused("the two source trees are equal: there is no fix to build");
     TRY_WHILE(make_shims(), "preparing the compiler wrapper");
     TRY_WHILE(build_pre(), "building the source before the fix");
-    const LinkView pre(TRY(read_records(work_ / "records/pre")), tree_, work_ / "store");
+    const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
     const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
-    std::vector<const LinkRecord *> pre_links;
-    for (const BuildRequest::Image &image : request_.images)
-      pre_links.push_back(
-          TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix"));
+    for (const BuildRequest::Image &image : request_.images)  // before a second build that would be for nothing
+      (void)TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix");
     TRY_WHILE(build_post(), "building the source after the fix");
-    const LinkView post(TRY(all_records()), tree_, work_ / "store");
+    const LinkView post(TRY(all_records()), seen_, work_ / "store");
     const OutputIndex post_index = TRY(index_outputs(tree_));
-    for (size_t i = 0; i < request_.images.size(); ++i) {
-      BuildRequest::Image image = request_.images[i];
-      if (!image.output_path) image.output_path = pre.relative(pre_links[i]->output);
+    std::vector<BuildRequest::Image> images = request_.images;
+    if (request_.choose_images) {
+      const std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, post, work_ / "store"));
+      images = TRY(request_.choose_images(outputs));
+    }
+    for (BuildRequest::Image &image : images) {
+      const LinkRecord *pre_link =
+          TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix");
+      if (!image.output_path) image.output_path = pre.relative(pre_link->output);
       const LinkRecord *post_link =
           TRY_WHILE(find_link(post, post_index, image), "looking for the image in the build after the fix");
-      result_.images.push_back(TRY(pair_objects(image, pre, *pre_links[i], post, *post_link)));
+      result_.images.push_back(TRY(linked_image(image, pre, *pre_link, post, *post_link)));
     }
     return std::move(result_);
   }
@@ -109,9 +116,9 @@ class Build {
     const fs::path program = TRY(find_shim_program());
     environment_ = build_environment(request_, work_ / "shim");
     config_.state = work_;
-    config_.tree = tree_;
+    config_.tree = seen_;
     config_.search_path = get_variable(environment_, "PATH").substr((work_ / "shim").string().size() + 1);
-    TRY(make_shim_folder(work_ / "shim", program, config_.search_path));
+    TRY(make_shim_folder(work_ / "shim", program, config_.search_path, request_.place ? request_.place->root : "/"));
     TRY(write_author_header(config_.include()));
     setting_ = TRY(setting_stamp(program));
     return {};
@@ -119,8 +126,8 @@ class Build {
 
   // Equal: from equal trees the same build would come out.
   Result<std::string> setting_stamp(const fs::path &program) const {
-    std::string text = cat("suture build setting 1\n", request_.build_command, "\n", tree_.string(), "\n",
-                           to_hex(sha256(TRY(read_file(program)))), "\n");
+    std::string text = cat("suture build setting 1\n", request_.prepare_command, "\n", request_.build_command, "\n",
+                           seen_.string(), "\n", to_hex(sha256(TRY(read_file(program)))), "\n");
     // Only what we set ourselves: a TERM or a SSH_CLIENT of another session makes no other build.
     for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
     for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS",
@@ -141,6 +148,7 @@ class Build {
       TRY(remove_old_build());
       TRY(copy_tree(request_.pre_dir, tree_));
       TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
+      result_.pre_seconds += TRY(prepare_tree());
       result_.pre_seconds += TRY(run_command("pre"));
     }
     const OutputIndex index = TRY(index_outputs(tree_));
@@ -199,7 +207,7 @@ class Build {
     std::error_code error;
     std::vector<fs::path> folders;
     for (const fs::directory_entry &folder : fs::directory_iterator(work_ / "records", error))
-      if (folder.path().filename() != "pre") folders.push_back(folder.path());
+      if (folder.path().filename() != "pre" && folder.path().filename() != kPreparePhase) folders.push_back(folder.path());
     for (const fs::path &folder : folders) {
       for (const fs::directory_entry &record : fs::directory_iterator(folder, error)) {
         fs::rename(record.path(), work_ / "records/pre" / record.path().filename(), error);
@@ -252,8 +260,14 @@ class Build {
       phase = TRY(next_post_phase());
       seconds = run_command(phase);
     }
+    if (!seconds) {
+      say("the second build in one tree failed; building the whole tree again");
+      phase = TRY(next_post_phase());
+      seconds = rebuild_whole_tree(phase);
+    }
     result_.post_seconds = TRY(std::move(seconds));
     if (TRY(build_passed_over(phase, moved, request_.post_dir))) {
+      say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
       phase = TRY(next_post_phase());
       result_.post_seconds += TRY(rebuild_whole_tree(phase));
     }
@@ -288,7 +302,7 @@ class Build {
     std::set<std::string> paths, names;
     for (const std::string &path : moved) {
       if (!is_source(path)) continue;
-      paths.insert((tree_ / path).string());
+      paths.insert((seen_ / path).string());
       names.insert(fs::path(path).filename().string());
       const Result<std::string> text = read_text(source_dir / path);
       if (now.compiles.empty() && text && is_anchorable(path, *text)) return true;
@@ -308,13 +322,13 @@ class Build {
 
   // From a fresh copy: what the fix does not touch comes from the cache of compilations.
   Result<double> rebuild_whole_tree(const std::string &phase) {
-    say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
     std::error_code error;
     fs::remove_all(tree_, error);
     if (error) return Error::failed(cat("cannot remove ", tree_.string(), ": ", error.message()));
     TRY(copy_tree(request_.pre_dir, tree_));
+    const double prepared = TRY(prepare_tree());
     TRY(bring_tree_to_post());
-    return run_command(phase);
+    return prepared + TRY(run_command(phase));
   }
 
   // Files that an earlier post tree changed and this one does not go back to pre. Gives the files that were touched
@@ -334,10 +348,21 @@ class Build {
     for (const std::string &path : paths) {
       WantedFile wanted = TRY(read_wanted(source / path));
       if (anchored && source == request_.post_dir) TRY(anchor(path, wanted));
+      TRY(refuse_way_out(path));
       if (TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to its state in ", source.string())))
         moved.insert(path);
     }
     return moved;
+  }
+
+  // A build may have put a link where a folder was: nothing is written through one that leads out of the tree.
+  Status refuse_way_out(const std::string &path) const {
+    std::error_code error;
+    const fs::path root = fs::canonical(tree_, error);
+    const fs::path folder = fs::weakly_canonical((tree_ / path).parent_path(), error);
+    const fs::path way = folder.lexically_relative(root);
+    if (!error && !way.empty() && *way.begin() != "..") return {};
+    return Error::refused(cat("the folder of ", path, " leads out of the tree since the build"));
   }
 
   Status anchor(const std::string &path, WantedFile &post) {
@@ -369,22 +394,31 @@ class Build {
     }
   }
 
-  Result<double> run_command(const std::string &phase) {
+  // What is to be done once in a fresh copy; none of it is recorded.
+  Result<double> prepare_tree() {
+    if (request_.prepare_command.empty()) return 0.0;
+    return run_shell(request_.prepare_command, kPreparePhase);
+  }
+
+  Result<double> run_command(const std::string &phase) { return run_shell(request_.build_command, phase); }
+
+  Result<double> run_shell(const std::string &command, const std::string &phase) {
     config_.phase = phase;
     TRY(write_shim_config(work_ / "shim", config_));
     const fs::path log = work_ / "log" / (phase + ".log");
-    std::error_code ignored;  // appended to when it cannot be removed
+    std::error_code ignored;  // appended to when it cannot be removed; made by the wrapper when it is not there
     fs::remove(log, ignored);
-    say(cat("building (", phase, "): ", request_.build_command, "  [log: ", log.string(), "]"));
+    fs::create_directories(work_ / "records" / phase, ignored);
+    say(cat("building (", phase, "): ", command, "  [log: ", log.string(), "]"));
     ProcessRequest process;
     process.program = "/bin/sh";
-    process.words = {"sh", "-c", request_.build_command};
+    process.words = {"sh", "-c", command};
     process.environment = environment_;
-    process.folder = tree_.string();
+    process.folder = seen_.string();
     process.stdin_file = "/dev/null";
     process.stdout_file = process.stderr_file = log.string();
     const double start = seconds_now();
-    const ProcessOutcome outcome = TRY(run_process(process));
+    const ProcessOutcome outcome = TRY(request_.place ? request_.place->run(process) : run_process(process));
     if (!outcome.succeeded())
       return Error::failed(cat("the build command ", outcome.text(), "; the end of its output:", log_tail(log)))
           .with_next(cat("the whole output is in ", log.string()));
@@ -396,6 +430,7 @@ class Build {
     Records all;
     std::error_code error;
     for (const fs::directory_entry &folder : fs::directory_iterator(work_ / "records", error)) {
+      if (folder.path().filename() == kPreparePhase) continue;
       Records some = TRY(read_records(folder.path()));
       all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
       all.links.insert(all.links.end(), some.links.begin(), some.links.end());
@@ -413,62 +448,28 @@ class Build {
         .with_next("the path is relative to the source tree; a linker called by absolute path or with -B is not seen");
   }
 
-  std::vector<std::string> names_of(const LinkView &view, const std::vector<LinkInput> &inputs) const {
-    std::vector<std::string> names;
-    std::map<std::string, int> uses;
-    for (const LinkInput &input : inputs) {
-      // An object the compiler driver made and removed within one command is named by its source.
-      std::string name = input.source.empty() ? view.relative(input.path) : cat(view.relative(input.source), ".o");
-      if (!input.member.empty()) name += cat("(", input.member, ")");
-      if (const int use = ++uses[name]; use > 1) name += cat("#", use);  // equal member names are legal
-      names.push_back(std::move(name));
-    }
-    return names;
-  }
-
-  Result<LinkedImage> pair_objects(const BuildRequest::Image &image, const LinkView &pre, const LinkRecord &pre_link,
+  Result<LinkedImage> linked_image(const BuildRequest::Image &image, const LinkView &pre, const LinkRecord &pre_link,
                                    const LinkView &post, const LinkRecord &post_link) const {
     const ObjectStore store(work_ / "store");
     LinkedImage linked;
     linked.shipped_path = image.shipped_path;
+    linked.installed_path = image.installed_path;
     linked.output_path = *image.output_path;
     linked.kind = post_link.kind;
     linked.libraries = post_link.libraries;
     linked.lto = pre_link.lto || post_link.lto;
     linked.pre = store.path_of(pre_link.output_content);
     linked.post = store.path_of(post_link.output_content);
-    const std::vector<LinkInput> before = pre.objects_of(pre_link), after = post.objects_of(post_link);
-    const std::vector<std::string> before_names = names_of(pre, before), after_names = names_of(post, after);
-    std::map<std::string, size_t> unpaired;
-    for (size_t i = 0; i < before.size(); ++i) unpaired[before_names[i]] = i;
-    for (size_t i = 0; i < after.size(); ++i) {
-      ObjectPair pair;
-      pair.name = after_names[i];
-      pair.post = store.path_of(after[i].content);
-      pair.source_file = post.source_of(after[i]);
-      pair.from_tree = !pair.name.starts_with("/");
-      pair.changed = true;
-      pair.made_in_link = after[i].role == LinkInput::Role::made;
-      if (const auto twin = unpaired.find(pair.name); twin != unpaired.end()) {
-        pair.pre = store.path_of(before[twin->second].content);
-        pair.changed = pair.pre != pair.post;
-        unpaired.erase(twin);
-      }
-      (after[i].role == LinkInput::Role::intermediate ? linked.intermediate : linked.objects).push_back(std::move(pair));
-    }
-    for (const auto &[name, index] : unpaired) {
-      if (before[index].role == LinkInput::Role::intermediate) continue;  // only types that are in both can be compared
-      const bool made = before[index].role == LinkInput::Role::made;
-      linked.objects.push_back(
-          {name, store.path_of(before[index].content), {}, true, !name.starts_with("/"), made, pre.source_of(before[index])});
-    }
-    for (const LinkInput &input : after)
-      if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path, " ", input.member));
+    PairedObjects paired = TRY(pair_objects(pre, pre_link, post, post_link, work_ / "store"));
+    linked.objects = std::move(paired.objects);
+    linked.intermediate = std::move(paired.intermediate);
     return linked;
   }
 
   const BuildRequest &request_;
-  fs::path work_, tree_;
+  fs::path work_;
+  fs::path tree_;  // on this machine
+  fs::path seen_;  // the same, as the build command sees it
   Fd lock_;
   std::vector<std::string> environment_;
   ShimConfig config_;

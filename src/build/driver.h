@@ -24,27 +24,12 @@
 #include "base/result.h"
 #include "build/line_anchor.h"
 #include "build/record.h"
+#include "build/subprocess.h"
 #include "build/tree.h"
 
 namespace suture {
 
 enum class LineAnchoring { on, off };
-
-struct BuildRequest {
-  struct Image {
-    std::string shipped_path;                // where the binary is installed: its name finds the build output
-    std::optional<std::string> output_path;  // where the build makes it, relative to the tree
-  };
-  std::filesystem::path pre_dir, post_dir;
-  std::string build_command;  // for /bin/sh, run in the tree
-  std::vector<Image> images;
-  std::filesystem::path work_dir;
-  std::optional<std::filesystem::path> build_path;  // where the tree is to be built (recorded in debug info, __FILE__)
-  unsigned jobs = 0;                                // 0: as the build command says
-  std::vector<std::pair<std::string, std::string>> environment;  // added to ours
-  LineAnchoring anchoring = LineAnchoring::on;  // keep pre's line numbers in unchanged text (line_anchor.h)
-  std::function<void(const std::string &)> progress;
-};
 
 struct ObjectPair {
   std::string name;           // relative to the tree: "src/rdb.o", "deps/lua/liblua.a(lapi.o)"; absolute outside of it
@@ -56,8 +41,47 @@ struct ObjectPair {
   std::string source_file;  // relative to the tree where within it; empty when it was not seen being compiled
 };
 
+// One file that both builds linked.
+struct LinkedOutput {
+  std::string output_path;  // relative to the tree
+  LinkKind kind = LinkKind::executable;
+  std::filesystem::path pre;  // snapshot, unstripped
+  std::vector<ObjectPair> objects;
+  bool changed() const;  // some object of the tree differs
+};
+
+// Where the build command runs when that is not simply here: a build root (debian/private_root.h). The work folder has
+// the same path in there; the tree has another.
+struct BuildPlace {
+  std::filesystem::path root;  // on this machine; the root folder as the command sees it
+  std::function<Result<ProcessOutcome>(const ProcessRequest &)> run;
+  std::vector<std::string> environment;  // to start from instead of ours
+};
+
+struct BuildRequest {
+  struct Image {
+    std::string shipped_path;                // where the binary is installed: its name finds the build output
+    std::optional<std::string> output_path;  // where the build makes it, relative to the tree
+    std::string installed_path = {};         // where hosts have it, when shipped_path is a copy elsewhere
+  };
+  std::filesystem::path pre_dir, post_dir;
+  std::string build_command;  // for /bin/sh, run in the tree
+  std::vector<Image> images;
+  // Asked, when set, which of the files that the builds linked are shipped; instead of `images`.
+  std::function<Result<std::vector<Image>>(const std::vector<LinkedOutput> &)> choose_images;
+  std::optional<BuildPlace> place;
+  std::string prepare_command;  // run once in a fresh copy of the tree, before the build command; may be empty
+  std::filesystem::path work_dir;
+  std::optional<std::filesystem::path> build_path;  // where the tree is to be built (recorded in debug info, __FILE__)
+  unsigned jobs = 0;                                // 0: as the build command says
+  std::vector<std::pair<std::string, std::string>> environment;  // added to ours
+  LineAnchoring anchoring = LineAnchoring::on;  // keep pre's line numbers in unchanged text (line_anchor.h)
+  std::function<void(const std::string &)> progress;
+};
+
 struct LinkedImage {
   std::string shipped_path;
+  std::string installed_path;  // as of the request
   std::string output_path;  // relative to the tree
   LinkKind kind = LinkKind::executable;
   std::filesystem::path pre, post;     // the linked file as it was right after the link: unstripped

@@ -16,17 +16,25 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kShimName = "suture-cc";
 
-std::set<std::string> tool_names(const std::string &search_path) {
+// In another root an absolute link cannot be followed from here; it counts as the tool it is named after.
+bool is_program(const fs::path &path, const fs::path &root) {
+  std::error_code error;
+  if (root != "/" && fs::is_symlink(path, error)) return true;
+  return ::access(path.c_str(), X_OK) == 0;
+}
+
+std::set<std::string> tool_names(const std::string &search_path, const fs::path &root) {
   std::set<std::string> names;
   for (size_t at = 0; at <= search_path.size();) {
     const size_t colon = std::min(search_path.find(':', at), search_path.size());
-    const fs::path folder = search_path.substr(at, colon - at);
+    const fs::path named = search_path.substr(at, colon - at);
+    const fs::path folder = root == "/" ? named : root / named.relative_path();
     at = colon + 1;
     std::error_code error;
     for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
       std::string name = entry.path().filename().string();
       if (name == kShimName) continue;  // this program itself, when its folder is in PATH
-      if ((is_compiler_name(name) || is_linker_name(name)) && ::access(entry.path().c_str(), X_OK) == 0)
+      if ((is_compiler_name(name) || is_linker_name(name)) && is_program(entry.path(), root))
         names.insert(std::move(name));
     }
   }
@@ -40,14 +48,15 @@ Status link_as(const fs::path &program, const fs::path &name) {
 
 }  // namespace
 
-Status make_shim_folder(const fs::path &folder, const fs::path &program, const std::string &search_path) {
+Status make_shim_folder(const fs::path &folder, const fs::path &program, const std::string &search_path,
+                        const fs::path &root) {
   std::error_code error;
   fs::remove_all(folder, error);
   fs::create_directories(folder, error);
   const fs::path copy = folder / kShimName;
   fs::copy_file(program, copy, fs::copy_options::overwrite_existing, error);
   if (error) return Error::failed(cat("cannot copy ", program.string(), " to ", copy.string(), ": ", error.message()));
-  const std::set<std::string> names = tool_names(search_path);
+  const std::set<std::string> names = tool_names(search_path, root);
   if (names.empty()) return Error::failed(cat("PATH holds no compiler: ", search_path));
   for (const std::string &name : names) TRY(link_as(copy, folder / name));
   const fs::path sub = folder / kSubprogramFolder;

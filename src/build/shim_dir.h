@@ -10,9 +10,9 @@
 
 namespace suture {
 
-// (Re)creates `folder`. The links are hard links to one copy of `program`, so that /proc/self/exe tells the folder.
+// (Re)creates `folder`, for the tools that `search_path` has below `root`. The links are hard links to one copy of `program`, so that /proc/self/exe tells the folder.
 Status make_shim_folder(const std::filesystem::path &folder, const std::filesystem::path &program,
-                        const std::string &search_path);
+                        const std::string &search_path, const std::filesystem::path &root = "/");
 
 // suture-cc beside the running program, or where it is installed relative to it.
 Result<std::filesystem::path> find_shim_program();

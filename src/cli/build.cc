@@ -13,6 +13,7 @@
 #include "cli/table.h"
 #include "package/format.h"
 #include "pipeline/build_patch.h"
+#include "pipeline/debian_build.h"
 
 namespace suture::cli {
 
@@ -23,6 +24,7 @@ using nlohmann::json;
 
 struct Options {
   std::string pre, post, source;
+  std::string debian, to;
   std::vector<std::string> patches;
   std::string command;
   std::vector<std::string> images;
@@ -64,6 +66,21 @@ json to_json(const BuildPatchReport &report, const Options &options) {
               {"unaffected", report.unaffected}, {"images", json::array()}};
   for (const ImageReport &image : report.images) out["images"].push_back(to_json(image));
   return out;
+}
+
+json to_json(const DebianReport &debian) {
+  return {{"source", debian.source}, {"version", debian.version}, {"to", debian.to}, {"release", debian.release},
+          {"build_path", debian.build_path}, {"build_path_embedded", debian.build_path_embedded}, {"work", debian.work.string()},
+          {"root_reused", debian.root_reused}, {"setup_seconds", debian.setup_seconds}, {"shipped", debian.shipped},
+          {"unshipped", debian.unshipped}, {"unmatched", debian.unmatched}, {"notes", debian.notes}};
+}
+
+void explain(const DebianReport &debian) {
+  print(cat(debian.source, " ", debian.version, debian.to.empty() ? "" : cat(" to ", debian.to), ", built at ", debian.build_path,
+            debian.build_path_embedded ? " (as the shipped binary says)" : "", " in a root of ", debian.release, " kept in ", debian.work.string(), "\n"));
+  for (const std::string &path : debian.unshipped) print(cat("  changed, but shipped by no package: ", printable(path), "\n"));
+  for (const std::string &path : debian.unmatched) print(cat("  shipped, but not seen being linked: ", printable(path), "\n"));
+  for (const std::string &note : debian.notes) print(cat("  note: ", printable(note), "\n"));
 }
 
 void explain(const BuildPatchReport &report) {
@@ -134,14 +151,45 @@ Result<BuildPatchRequest> make_request(const Options &options, const fs::path &w
   return request;
 }
 
-Result<int> run(const Options &options, const Context &context) {
+// What fix of what source: exactly one of the three forms.
+Status check_form(const Options &options) {
   const bool trees = !options.pre.empty() && !options.post.empty();
+  const bool debian = !options.debian.empty() && options.patches.empty() != options.to.empty();
   const bool patches = !options.source.empty() && !options.patches.empty();
-  if (trees == patches) return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE");
+  if (trees + patches + debian != 1 || (!options.to.empty() && !debian))
+    return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE, or --debian SRC and --patch FILE or --to VERSION");
+  if (!debian && (options.command.empty() || options.images.empty())) return Error::usage("--build CMD and --image FILE are needed without --debian");
+  if (debian && (!options.images.empty() || !options.build_path.empty()))
+    return Error::usage("--debian finds the images and the build path itself: give no --image and no --build-path");
+  return {};
+}
+
+Status prepare_debian(const Options &options, BuildRequest &build, DebianReport &report) {
+  DebianRequest request;
+  request.source = TRY(parse_source_name(options.debian));
+  if (!options.to.empty() && !is_version(options.to)) return Error::usage(cat("--to ", options.to, " is no version of a Debian package"));
+  request.to = options.to;
+  for (const std::string &patch : options.patches) request.patches.emplace_back(patch);
+  request.cache = debian_cache_folder();
+  request.work = options.work;
+  request.build_command = options.command;
+  request.jobs = options.jobs;
+  return prepare_debian_build(request, build, report, build.progress);
+}
+
+Result<int> run(const Options &options, const Context &context) {
+  TRY(check_form(options));
+  const bool debian = !options.debian.empty();
   TempDir temporary = TRY(TempDir::create("suture-build"));
   const fs::path work = options.work.empty() ? temporary.path() / "work" : fs::path(options.work);
   BuildPatchRequest request = TRY(make_request(options, work));
-  if (trees) {
+  Progress progress;
+  request.build.progress = [&](const std::string &text) { progress.show(text); };
+  DebianReport plan;
+  if (debian) {
+    request.build.jobs = 0;  // goes by DEB_BUILD_OPTIONS
+    TRY(prepare_debian(options, request.build, plan));
+  } else if (!options.pre.empty()) {
     request.build.pre_dir = options.pre;
     request.build.post_dir = options.post;
   } else {
@@ -149,20 +197,26 @@ Result<int> run(const Options &options, const Context &context) {
     request.build.post_dir = temporary.path() / "post";
     TRY(make_patched_tree(options.source, {options.patches.begin(), options.patches.end()}, request.build.post_dir));
   }
-  Progress progress;
-  request.build.progress = [&](const std::string &text) { progress.show(text); };
   BuildPatchReport report;
   auto built = build_patch(request, report);
   progress.clear();
-  if (options.explain && !context.json()) explain(report);
+  if (options.explain && !context.json()) {
+    if (debian) explain(plan);
+    explain(report);
+  }
   if (!built) {
     if (options.work.empty() && built.error().verdict() == Verdict::failed) std::move(temporary).keep();  // its log tells why
     return std::move(built).error();
   }
   const Bytes package = TRY(encode_package(report.package));
   if (!options.dry_run) TRY(write_file_atomic(options.output, package));
-  if (context.json()) print_json(to_json(report, options));
-  else summarize(report, options);
+  if (context.json()) {
+    json out = to_json(report, options);
+    if (debian) out["debian"] = to_json(plan);
+    print_json(out);
+  } else {
+    summarize(report, options);
+  }
   return kDone;
 }
 
@@ -174,10 +228,12 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--pre", options->pre, "source tree before the fix, as the image was built from")->type_name("DIR");
   command->add_option("--post", options->post, "source tree after the fix")->type_name("DIR");
   command->add_option("--source", options->source, "source tree before the fix; the patches are applied to a copy")->type_name("DIR");
+  command->add_option("--debian", options->debian, "Debian source package (and version) that the shipped binaries were built from")->type_name("SRC[=VERSION]");
+  command->add_option("--to", options->to, "version of the Debian source package that has the fix")->type_name("VERSION");
   command->add_option("--patch", options->patches, "patch file with the fix (may be repeated)")->type_name("FILE")->allow_extra_args(false);
-  command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD")->required();
+  command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD");
   command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")
-      ->type_name("FILE[=BUILD_OUTPUT]")->required()->allow_extra_args(false);
+      ->type_name("FILE[=BUILD_OUTPUT]")->allow_extra_args(false);
   command->add_option("-o,--output", options->output, "package to write")->type_name("PKG")->required();
   command->add_option("--id", options->id, "id of the patch (default: the package's file name)");
   command->add_option("--sequence", options->sequence, "number that grows with each package of one id");

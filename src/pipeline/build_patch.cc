@@ -166,7 +166,7 @@ void add_to_package(const BuildPatchRequest &request, const ImageReport &report,
 
 // One image: from the objects of its two links to its hot and cold binary in the package.
 Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
-  const Image image = TRY(read_elf_image_file(report.path));
+  const Image image = TRY(read_elf_image_file(linked.shipped_path));
   const Arch *arch = find_arch(image.arch);
   if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
   report.build_id = image.id;
@@ -238,6 +238,7 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
     std::error_code error;
     const fs::path canonical = fs::canonical(linked.shipped_path, error);
     image.path = error ? linked.shipped_path : canonical.string();
+    if (!linked.installed_path.empty()) image.path = linked.installed_path;
     image.output_path = linked.output_path;
     if (request.build.progress) request.build.progress(cat("matching ", linked.shipped_path));
     TRY_WHILE(build_image(request, linked, image, report), cat("making the patch for ", linked.shipped_path));

@@ -1,0 +1,124 @@
+#include "debian/apt.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/cat.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "debian/run_tool.h"
+#include "debian/version.h"
+
+namespace suture {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kListsAge = std::chrono::hours(1);
+// apt asks a mirror again when a connection breaks.
+constexpr const char *kRetries = "Acquire::Retries \"3\";\n";
+
+bool is_plain_word(const std::string &word) {
+  return !word.empty() && word.find_first_of(" \t\n[]\"") == std::string::npos;
+}
+
+std::string value_in(const std::string &text, const std::string &key) {
+  const size_t at = text.find("\n" + key + "=");
+  if (at == std::string::npos) return {};
+  const size_t start = at + key.size() + 2;
+  std::string value = text.substr(start, text.find('\n', start) - start);
+  std::erase(value, '"');
+  return value;
+}
+
+}  // namespace
+
+std::vector<std::string> debian_entries(const std::vector<Stanza> &targets) {
+  std::vector<std::string> entries;
+  for (const Stanza &target : targets) {
+    const std::string &uri = target.get("repo-uri"), &suite = target.get("release"), &component = target.get("component");
+    const std::string &key = target.get("signed-by");
+    if (target.get("origin") != "Debian" || target.get("created-by") != "Packages") continue;
+    if (!is_plain_word(uri) || !is_plain_word(suite) || !is_plain_word(component)) continue;
+    std::string entry = is_plain_word(key) && key[0] == '/' ? cat("[signed-by=", key, "] ") : std::string();
+    entry += cat(uri, " ", suite, " ", component);
+    if (std::find(entries.begin(), entries.end(), entry) == entries.end()) entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+Result<Apt> Apt::open(const fs::path &folder, const std::function<void(const std::string &)> &say) {
+  Apt apt;
+  apt.folder_ = folder;
+  std::error_code error;
+  for (const char *name : {"state/lists/partial", "cache/archives/partial"}) fs::create_directories(folder / name, error);
+  if (error) return Error::failed(cat("cannot create ", folder.string(), ": ", error.message()));
+  const Fd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) return Error::from_errno(errno, cat("cannot create ", (folder / "lock").string()));
+  (void)::flock(lock.get(), LOCK_EX);  // another build may be asking the mirror: wait for it
+  const std::string listed = TRY(run_tool_for_output({{"/usr/bin/apt-get", "indextargets", "Created-By: Packages"}}));
+  const std::vector<Stanza> targets = TRY(parse_control(listed));
+  apt.entries_ = debian_entries(targets);
+  if (apt.entries_.empty())
+    return Error::refused("this host's apt has no archive of Debian: there is nothing to take the build root from")
+        .with_next("add Debian's mirror to /etc/apt/sources.list and run apt-get update");
+  apt.release_ = value_in("\n" + TRY(read_text("/etc/os-release")), "VERSION_CODENAME");
+  if (!is_plain_word(apt.release_)) return Error::refused("/etc/os-release does not say which release of Debian this is");
+  apt.settings_ = kRetries + TRY(run_tool_for_output({{"/usr/bin/apt-config", "dump", "--format", "%F \"%v\";%n", "Acquire::http",
+                                                       "Acquire::https", "Acquire::Check-Valid-Until", "Acquire::Check-Date"}}));
+  std::string sources;
+  for (const std::string &entry : apt.entries_) sources += cat("deb ", entry, "\ndeb-src ", entry, "\n");
+  const bool same = read_text(folder / "sources.list").has_value() && *read_text(folder / "sources.list") == sources;
+  TRY(write_file_atomic(folder / "sources.list", as_bytes(sources)));
+  TRY(write_file_atomic(folder / "status", {}));
+  const std::string at = folder.string();
+  TRY(write_file_atomic(folder / "apt.conf",
+                        as_bytes(cat("Dir::State \"", at, "/state\";\nDir::State::status \"", at, "/status\";\nDir::Cache \"", at,
+                                     "/cache\";\nDir::Etc::sourcelist \"", at, "/sources.list\";\nDir::Etc::sourceparts \"-\";\n",
+                                     "APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\n", apt.settings_))));
+  const fs::path stamp = folder / "updated";
+  const auto when = fs::last_write_time(stamp, error);
+  if (same && !error && fs::file_time_type::clock::now() - when < kListsAge) return apt;
+  say("asking the mirror what there is");
+  TRY_WHILE(apt.run({"/usr/bin/apt-get", "update", "--error-on=any"}), "asking the mirror what there is");
+  TRY(write_file_atomic(stamp, {}));
+  return apt;
+}
+
+Result<std::string> Apt::run(std::vector<std::string> words, const fs::path &folder) const {
+  // Given with -c, it is read after the host's own settings.
+  words.insert(words.begin() + 1, {"-c", (folder_ / "apt.conf").string()});
+  return run_tool_for_output({std::move(words), folder});
+}
+
+Result<std::vector<Stanza>> Apt::sources(const std::string &source) const {
+  Result<std::string> text = run({"/usr/bin/apt-cache", "showsrc", "--only-source", source});
+  if (!text || text->empty()) return Error::refused(cat("the mirror has no source package ", source));
+  return parse_control(*text);
+}
+
+Result<std::vector<Stanza>> Apt::binaries(const std::vector<std::string> &packages) const {
+  std::vector<Stanza> all;
+  for (const std::string &package : packages) {
+    if (!is_package_name(package)) return Error::corrupt(cat(package, " is no name of a package"));
+    const Result<std::string> text = run({"/usr/bin/apt-cache", "show", "--all-versions", package});
+    if (!text) continue;  // "no packages found": of another architecture, or gone
+    for (Stanza &stanza : TRY(parse_control(*text))) all.push_back(std::move(stanza));
+  }
+  return all;
+}
+
+Status Apt::download_source(const std::string &source, const std::string &version, const fs::path &folder) const {
+  TRY(run({"/usr/bin/apt-get", "source", "--download-only", "--only-source", cat(source, "=", version)}, folder));
+  return {};
+}
+
+Status Apt::download_binary(const std::string &package, const std::string &version, const fs::path &folder) const {
+  TRY(run({"/usr/bin/apt-get", "download", cat(package, "=", version)}, folder));
+  return {};
+}
+
+}  // namespace suture

@@ -1,0 +1,209 @@
+#include "debian/build_root.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/cat.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "debian/control_file.h"
+#include "debian/run_tool.h"
+
+namespace suture {
+namespace {
+
+namespace fs = std::filesystem;
+
+// In the range that Debian policy (9.2.2) reserves: no system gives it to anybody.
+constexpr uid_t kBuildUser = 65432;
+constexpr const char *kSearchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char *kPasswdLine = "suture-build:x:65432:65432::/nonexistent:/bin/sh\n";
+constexpr const char *kGroupLine = "suture-build:x:65432:\n";
+constexpr const char *kReadyMark = ".suture-root";
+
+Status append_text(const fs::path &file, std::string_view text) {
+  std::string content = TRY(read_text(file));
+  if (content.find(text) == std::string::npos) content += text;
+  return write_file_atomic(file, as_bytes(content));
+}
+
+// Runs a tool that may be ended only together with us, and tells the end of its log when it fails.
+Status run_logged(const PrivateRoot &root, std::vector<std::string> words, const fs::path &log,
+                  std::vector<std::string> environment) {
+  std::error_code ignored;  // appended to when it cannot be removed
+  fs::remove(log, ignored);
+  ProcessRequest request;
+  request.program = words[0];
+  request.words = std::move(words);
+  request.environment = std::move(environment);
+  request.stdin_file = "/dev/null";
+  request.stdout_file = request.stderr_file = log.string();
+  const ProcessOutcome outcome = TRY(run_in_private_root(root, request));
+  if (outcome.succeeded()) return {};
+  const Result<std::string> text = read_text(log);
+  return Error::failed(cat(fs::path(request.program).filename().string(), " ", outcome.text(), ":", text ? end_of_text(*text) : ""))
+      .with_next(cat("the whole output is in ", log.string()));
+}
+
+// Gives everything below to the build user that is not; links themselves, never what they lead to.
+Status give_to_build_user(const fs::path &path, bool folders_only) {
+  std::error_code error;
+  const auto give = [](const fs::path &one) {
+    struct stat info {};
+    if (::lstat(one.c_str(), &info) != 0 || (info.st_uid == kBuildUser && info.st_gid == kBuildUser)) return true;
+    return ::lchown(one.c_str(), kBuildUser, kBuildUser) == 0;
+  };
+  if (!give(path)) return Error::from_errno(errno, cat("giving ", path.string(), " to the build user"));
+  for (fs::recursive_directory_iterator it(path, error); !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code gone;
+    if (folders_only && !(it->is_directory(gone) && !it->is_symlink(gone))) continue;
+    if (!give(it->path())) return Error::from_errno(errno, cat("giving ", it->path().string(), " to the build user"));
+  }
+  if (error) return Error::failed(cat("cannot list ", path.string(), ": ", error.message()));
+  return {};
+}
+
+std::vector<std::string> root_environment() {
+  return {kSearchPath, "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "HOME=/root"};
+}
+
+// The release's minimal system, made once.
+Result<fs::path> base_system(const Apt &apt, const fs::path &cache, const Say &say) {
+  const fs::path base = cache / cat("base-", apt.release());
+  const Fd lock(::open((cache / "base.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) return Error::from_errno(errno, cat("cannot create ", (cache / "base.lock").string()));
+  (void)::flock(lock.get(), LOCK_EX);  // another build may be making it: wait for it
+  if (fs::exists(base / kReadyMark)) return base;
+  if (::access("/usr/bin/mmdebstrap", X_OK) != 0)
+    return Error::refused("mmdebstrap, which makes the build root, is not installed").with_next("apt-get install mmdebstrap");
+  const fs::path unfinished = cache / cat("base-", apt.release(), ".unfinished");
+  std::error_code error;
+  fs::remove_all(unfinished, error);
+  std::string sources;
+  for (const std::string &entry : apt.entries()) sources += cat("deb ", entry, "\n");
+  TRY(write_file_atomic(cache / "base-sources.list", as_bytes(sources)));
+  TRY(write_file_atomic(cache / "base-apt.conf", as_bytes(apt.settings())));
+  say(cat("making the minimal system of ", apt.release(), " (once)"));
+  std::vector<std::string> environment = current_environment();
+  TRY(run_logged({"/", {}, PrivateRoot::Network::on},
+                 {"/usr/bin/mmdebstrap", "--mode=root", "--variant=buildd", "--format=directory",
+                  cat("--aptopt=", (cache / "base-apt.conf").string()), "--dpkgopt=force-unsafe-io", apt.release(), unfinished.string(),
+                  (cache / "base-sources.list").string()},
+                 cache / "base.log", environment));
+  TRY(append_text(unfinished / "etc/passwd", kPasswdLine));
+  TRY(append_text(unfinished / "etc/group", kGroupLine));
+  TRY(write_file_atomic(unfinished / "etc/apt/apt.conf.d/90suture", as_bytes(cat(apt.settings(), "APT::Sandbox::User \"root\";\n"))));
+  TRY(write_file_atomic(unfinished / kReadyMark, {}));
+  if (::rename(unfinished.c_str(), base.c_str()) != 0) return Error::from_errno(errno, cat("cannot rename to ", base.string()));
+  return base;
+}
+
+// The names of the root's own resolver: the mirror is reached as this host reaches it.
+void copy_resolver(const fs::path &root) {
+  std::error_code ignored;  // without one the installation fails, and says so
+  fs::remove(root / "etc/resolv.conf", ignored);
+  fs::copy_file("/etc/resolv.conf", root / "etc/resolv.conf", ignored);
+  fs::remove(root / "etc/hosts", ignored);
+  fs::copy_file("/etc/hosts", root / "etc/hosts", ignored);
+}
+
+}  // namespace
+
+Result<BuildRoot> BuildRoot::open(const Apt &apt, const fs::path &cache, const fs::path &folder, const std::vector<fs::path> &dsc_files,
+                                  const Say &say) {
+  BuildRoot root;
+  root.root_ = folder;
+  std::string wanted;
+  for (const fs::path &dsc : dsc_files) wanted += to_hex(sha256(TRY(read_file(dsc)))) + "\n";
+  const Result<std::string> mark = read_text(folder / kReadyMark);
+  // A root that was made for more than is asked for now will do, too.
+  if (mark && !mark->empty() && (mark->find(wanted) != std::string::npos)) {
+    root.was_there_ = true;
+    return root;
+  }
+  const fs::path base = TRY_WHILE(base_system(apt, cache, say), "making the minimal system");
+  std::error_code error;
+  fs::remove_all(folder, error);
+  fs::create_directories(folder.parent_path(), error);
+  TRY(run_tool_for_output({{"/bin/cp", "-a", "--reflink=auto", base.string(), folder.string()}}));
+  TRY(write_file_atomic(folder / kReadyMark, {}));
+  say("installing the build dependencies");
+  TRY_WHILE(root.install(apt, dsc_files), "installing the build dependencies in the build root");
+  TRY(write_file_atomic(folder / kReadyMark, as_bytes(wanted)));
+  return root;
+}
+
+Status BuildRoot::install(const Apt &, const std::vector<fs::path> &dsc_files) const {
+  copy_resolver(root_);
+  const PrivateRoot root{root_, {}, PrivateRoot::Network::on};
+  const fs::path log = root_.parent_path() / "root.log";
+  TRY(run_logged(root, {"/usr/bin/apt-get", "-q", "update"}, log, root_environment()));
+  for (const fs::path &dsc : dsc_files) {
+    const std::string inside = "/tmp/" + dsc.filename().string();
+    std::error_code error;
+    fs::copy_file(dsc, root_ / inside.substr(1), fs::copy_options::overwrite_existing, error);
+    if (error) return Error::failed(cat("cannot copy ", dsc.string(), ": ", error.message()));
+    // What builds the packages of an architecture, as build daemons do; tests and documentation are not built.
+    TRY(run_logged(root, {"/usr/bin/apt-get", "-q", "-y", "--no-install-recommends", "--arch-only", "-P", "nocheck,nodoc", "build-dep", inside},
+                   log, root_environment()));
+  }
+  return run_logged(root, {"/usr/bin/apt-get", "-q", "clean"}, root_.parent_path() / "root-clean.log", root_environment());
+}
+
+std::vector<std::string> BuildRoot::environment() const {
+  return {kSearchPath, "HOME=/nonexistent", "LOGNAME=suture-build", "USER=suture-build", "SHELL=/bin/sh",
+          "DEB_BUILD_OPTIONS=nocheck nodoc", "DEB_BUILD_PROFILES=nocheck nodoc"};
+}
+
+Result<ProcessOutcome> BuildRoot::run(const ProcessRequest &request, const fs::path &shared, const std::vector<fs::path> &owned) const {
+  for (const fs::path &path : owned) TRY(give_to_build_user(path, false));
+  PrivateRoot root{root_, {}, PrivateRoot::Network::off, kBuildUser};
+  if (!shared.empty()) {
+    TRY(give_to_build_user(shared, true));
+    root.shared.push_back(shared);
+  }
+  return run_in_private_root(root, request);
+}
+
+Result<std::string> BuildRoot::output_of(const std::vector<std::string> &words, const std::string &folder, const fs::path &shared) const {
+  const TempDir scratch = TRY(TempDir::create("suture-root"));
+  ProcessRequest request;
+  request.program = words[0];
+  request.words = words;
+  request.environment = environment();
+  request.folder = folder;
+  request.stdin_file = "/dev/null";
+  request.stdout_file = (scratch.path() / "out").string();
+  request.stderr_file = (scratch.path() / "err").string();
+  const ProcessOutcome outcome = TRY(run(request, shared, {}));
+  std::string output = TRY(read_text(scratch.path() / "out"));
+  if (outcome.succeeded()) return output;
+  return Error::failed(cat(words[0], " ", outcome.text(), ":", end_of_text(TRY(read_text(scratch.path() / "err")))));
+}
+
+std::string BuildRoot::canonical(const std::string &path) const {
+  // Only the first folder is a link in a merged /usr; anything more would be for the package's own links to decide.
+  const size_t second = path.find('/', 1);
+  if (second == std::string::npos) return path;
+  std::error_code error;
+  const fs::path target = fs::read_symlink(root_ / path.substr(1, second - 1), error);
+  if (error || target.is_absolute()) return path;
+  return "/" + target.string() + path.substr(second);
+}
+
+std::string BuildRoot::version_of(const std::string &package) const {
+  const Result<std::string> text = read_text(root_ / "var/lib/dpkg/status");
+  if (!text) return {};
+  const Result<std::vector<Stanza>> stanzas = parse_control(*text);
+  if (!stanzas) return {};
+  for (const Stanza &stanza : *stanzas)
+    if (stanza.get("package") == package && stanza.get("status") == "install ok installed") return stanza.get("version");
+  return {};
+}
+
+}  // namespace suture

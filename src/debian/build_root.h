@@ -1,0 +1,50 @@
+// A build root: a folder with the release's minimal system, the build dependencies of one source package, and nothing else. The
+// minimal system is made once by mmdebstrap and kept; a root is a copy of it, kept with its package. Build daemons work alike, so what
+// is built in there is as near to what was shipped as the mirror's present state allows.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "build/subprocess.h"
+#include "debian/apt.h"
+#include "debian/private_root.h"
+
+namespace suture {
+
+using Say = std::function<void(const std::string &)>;
+
+class BuildRoot {
+ public:
+  // The root of `folder`, made if it is not there: from the minimal system kept in `cache`, with the build dependencies
+  // that the given .dsc files name.
+  static Result<BuildRoot> open(const Apt &apt, const std::filesystem::path &cache, const std::filesystem::path &folder,
+                                const std::vector<std::filesystem::path> &dsc_files, const Say &say);
+
+  const std::filesystem::path &folder() const { return root_; }
+  bool was_there() const { return was_there_; }
+  // What build daemons give a build, and no more.
+  std::vector<std::string> environment() const;
+  // Runs as the build user without network. `shared` is seen at the same path; everything of `owned` (paths of this
+  // machine) is given to the build user before, of `shared` only the folders.
+  Result<ProcessOutcome> run(const ProcessRequest &request, const std::filesystem::path &shared,
+                             const std::vector<std::filesystem::path> &owned) const;
+  // The same for a shell command whose output is wanted.
+  Result<std::string> output_of(const std::vector<std::string> &words, const std::string &folder,
+                                const std::filesystem::path &shared) const;
+  // Where a path of the root leads when its folders are links: /lib/x to /usr/lib/x.
+  std::string canonical(const std::string &path) const;
+  // "12.2.0-14+deb12u1" of gcc-12; empty when it is not installed.
+  std::string version_of(const std::string &package) const;
+
+ private:
+  Status install(const Apt &apt, const std::vector<std::filesystem::path> &dsc_files) const;
+
+  std::filesystem::path root_;
+  bool was_there_ = false;
+};
+
+}  // namespace suture

@@ -1,0 +1,31 @@
+#include "debian/shipped.h"
+
+#include <gtest/gtest.h>
+
+namespace suture {
+namespace {
+
+Stanza stanza(const std::string &text) {
+  return parse_control(text)->at(0);
+}
+
+TEST(ShippedBinaries, AreOfTheSourceThatTheirStanzaNames) {
+  EXPECT_EQ(source_of_binary(stanza("Package: expat\nVersion: 2.5.0-1\n")).source, "expat");
+  EXPECT_EQ(source_of_binary(stanza("Package: libexpat1\nSource: expat\nVersion: 2.5.0-1\n")).version, "2.5.0-1");
+  const SourceName rebuilt = source_of_binary(stanza("Package: x\nSource: expat (2.5.0-1)\nVersion: 2.5.0-1+b1\n"));
+  EXPECT_EQ(rebuilt.source, "expat");
+  EXPECT_EQ(rebuilt.version, "2.5.0-1");
+}
+
+TEST(AptEntries, AreThoseOfDebianItself) {
+  const auto targets = parse_control(
+      "Repo-URI: http://deb.debian.org/debian/\nRelease: bookworm\nComponent: main\nOrigin: Debian\nCreated-By: Packages\nSigned-By: /k.gpg\n\n"
+      "Repo-URI: https://deb.nodesource.com/node_20.x/\nRelease: nodistro\nComponent: main\nOrigin: . nodistro\nCreated-By: Packages\n\n"
+      "Repo-URI: http://x/ [evil]\nRelease: bookworm\nComponent: main\nOrigin: Debian\nCreated-By: Packages\n\n"
+      "Repo-URI: http://deb.debian.org/debian/\nRelease: bookworm\nComponent: main\nOrigin: Debian\nCreated-By: Sources\n");
+  ASSERT_TRUE(targets);
+  EXPECT_EQ(debian_entries(*targets), (std::vector<std::string>{"[signed-by=/k.gpg] http://deb.debian.org/debian/ bookworm main"}));
+}
+
+}  // namespace
+}  // namespace suture

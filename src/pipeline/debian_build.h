@@ -1,0 +1,47 @@
+// `suture build --debian`: everything that build_patch() needs, from the name of a source package and a fix: both trees, the root in
+// which they are built, the shipped binaries, and which of them the fix reaches.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "debian/build_root.h"
+#include "debian/shipped.h"
+#include "debian/source_package.h"
+#include "pipeline/build_patch.h"
+
+namespace suture {
+
+struct DebianRequest {
+  SourceName source;                           // as the shipped binaries were built from
+  std::string to;                              // version that has the fix; empty: the patches are the fix
+  std::vector<std::filesystem::path> patches;  // applied in order to the source with all its own patches applied
+  std::filesystem::path cache;                 // what packages share: the mirror's lists, the minimal system
+  std::filesystem::path work;                  // of this package; empty: below the cache
+  std::string build_command;                   // instead of debian/rules build-arch
+  unsigned jobs = 0;
+};
+
+struct DebianReport {
+  std::string source, version, to;
+  std::string release, build_path;
+  bool build_path_embedded = false;  // the shipped binary names it
+  std::filesystem::path work;
+  bool root_reused = false;
+  double setup_seconds = 0;
+  std::vector<std::string> shipped;    // files with code that the packages have
+  std::vector<std::string> unshipped;  // outputs that the fix changes and no package ships
+  std::vector<std::string> unmatched;  // shipped files whose link was not seen
+  std::vector<std::string> notes;      // what is not as when the shipped binary was built, and what cannot be known
+};
+
+// Fetches, makes the root and fills `build` with trees, command, place, and the choice of images. `report` must outlive `build`.
+Status prepare_debian_build(const DebianRequest &request, BuildRequest &build, DebianReport &report, const Say &say);
+
+// The folder for what is kept between builds: SUTURE_BUILD_CACHE, else /var/cache/suture/build.
+std::filesystem::path debian_cache_folder();
+
+}  // namespace suture
