@@ -46,6 +46,8 @@ complete -c suture -n '__fish_seen_subcommand_from inspect' -l whole -d 'equal i
 complete -c suture -n '__fish_seen_subcommand_from build' -l pre -r -d 'source before the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l post -r -d 'source after the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l source -r -d 'source before the fix'
+complete -c suture -n '__fish_seen_subcommand_from build' -l debian -x -d 'Debian source package'
+complete -c suture -n '__fish_seen_subcommand_from build' -l to -x -d 'version with the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l patch -r -d 'the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l build -x -d 'build command'
 complete -c suture -n '__fish_seen_subcommand_from build' -l image -r -d 'binary as shipped'
