@@ -118,27 +118,35 @@ Result<BuildRoot> BuildRoot::open(const Apt &apt, const fs::path &cache, const f
                                   const Say &say) {
   BuildRoot root;
   root.root_ = folder;
-  std::string wanted;
-  for (const fs::path &dsc : dsc_files) wanted += to_hex(sha256(TRY(read_file(dsc)))) + "\n";
+  // A line for each .dsc whose build dependencies are in; a root that was made for more will do, too.
   const Result<std::string> mark = read_text(folder / kReadyMark);
-  // A root that was made for more than is asked for now will do, too.
-  if (mark && !mark->empty() && (mark->find(wanted) != std::string::npos)) {
-    root.was_there_ = true;
-    return root;
+  std::string installed = mark ? *mark : "";
+  std::vector<fs::path> missing;
+  for (const fs::path &dsc : dsc_files)
+    if (installed.find(to_hex(sha256(TRY(read_file(dsc))))) == std::string::npos) missing.push_back(dsc);
+  root.was_there_ = missing.empty();
+  if (missing.empty()) return root;
+  if (installed.empty()) {
+    const fs::path base = TRY_WHILE(base_system(apt, cache, say), "making the minimal system");
+    TRY(root.copy_base(base));
   }
-  const fs::path base = TRY_WHILE(base_system(apt, cache, say), "making the minimal system");
-  std::error_code error;
-  fs::remove_all(folder, error);
-  fs::create_directories(folder.parent_path(), error);
-  TRY(run_tool_for_output({{"/bin/cp", "-a", "--reflink=auto", base.string(), folder.string()}}));
-  TRY(write_file_atomic(folder / kReadyMark, {}));
   say("installing the build dependencies");
-  TRY_WHILE(root.install(apt, dsc_files), "installing the build dependencies in the build root");
-  TRY(write_file_atomic(folder / kReadyMark, as_bytes(wanted)));
+  TRY_WHILE(root.install(missing), "installing the build dependencies in the build root");
+  for (const fs::path &dsc : missing) installed += to_hex(sha256(TRY(read_file(dsc)))) + "\n";
+  TRY(write_file_atomic(folder / kReadyMark, as_bytes(installed)));
   return root;
 }
 
-Status BuildRoot::install(const Apt &, const std::vector<fs::path> &dsc_files) const {
+Status BuildRoot::copy_base(const fs::path &base) const {
+  std::error_code error;
+  fs::remove_all(root_, error);
+  if (error) return Error::failed(cat("cannot remove ", root_.string(), ": ", error.message()));
+  fs::create_directories(root_.parent_path(), error);
+  TRY(run_tool_for_output({{"/bin/cp", "-a", "--reflink=auto", base.string(), root_.string()}}));
+  return {};
+}
+
+Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
   copy_resolver(root_);
   const PrivateRoot root{root_, {}, PrivateRoot::Network::on};
   const fs::path log = root_.parent_path() / "root.log";

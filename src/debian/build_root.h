@@ -41,7 +41,8 @@ class BuildRoot {
   std::string version_of(const std::string &package) const;
 
  private:
-  Status install(const Apt &apt, const std::vector<std::filesystem::path> &dsc_files) const;
+  Status copy_base(const std::filesystem::path &base) const;
+  Status install(const std::vector<std::filesystem::path> &dsc_files) const;
 
   std::filesystem::path root_;
   bool was_there_ = false;

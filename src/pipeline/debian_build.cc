@@ -6,10 +6,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <set>
 #include <thread>
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "build/patch_tree.h"
 #include "build/tree.h"
 #include "debian/apt.h"
@@ -66,6 +69,7 @@ Result<std::vector<BuildRequest::Image>> choose(const Setup &setup, const std::v
     of.push_back(&output);
   }
   std::vector<BuildRequest::Image> images;
+  std::map<std::string, std::string> path_of_content;
   std::set<size_t> used;
   std::set<std::string> compilers;
   for (const ShippedFile &file : setup.shipped.files) {
@@ -88,6 +92,11 @@ Result<std::vector<BuildRequest::Image>> choose(const Setup &setup, const std::v
     for (const std::string &compiler : file.known.facts.compilers)
       if (!facts[choice.output].facts.compilers.contains(compiler)) compilers.insert(compiler);
     if (!of[choice.output]->changed()) continue;
+    const auto [first, is_first] = path_of_content.emplace(to_hex(sha256(TRY(read_file(file.file)))), file.known.path);
+    if (!is_first) {  // one image to a package, and to every process that maps either
+      report.notes.push_back(cat(file.known.path, " is the same as ", first->second, ": on disk, only the latter is replaced"));
+      continue;
+    }
     images.push_back({file.file.string(), of[choice.output]->output_path, file.known.path});
   }
   for (size_t i = 0; i < of.size(); ++i)
