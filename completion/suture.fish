@@ -47,6 +47,7 @@ complete -c suture -n '__fish_seen_subcommand_from build' -l pre -r -d 'source b
 complete -c suture -n '__fish_seen_subcommand_from build' -l post -r -d 'source after the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l source -r -d 'source before the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l debian -x -d 'Debian source package'
+complete -c suture -n '__fish_seen_subcommand_from build' -l package -x -d 'binary package to patch'
 complete -c suture -n '__fish_seen_subcommand_from build' -l to -x -d 'version with the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l patch -r -d 'the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l build -x -d 'build command'

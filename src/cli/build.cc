@@ -25,6 +25,7 @@ using nlohmann::json;
 struct Options {
   std::string pre, post, source;
   std::string debian, to;
+  std::vector<std::string> packages;
   std::vector<std::string> patches;
   std::string command;
   std::vector<std::string> images;
@@ -159,6 +160,7 @@ Status check_form(const Options &options) {
   if (trees + patches + debian != 1 || (!options.to.empty() && !debian))
     return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE, or --debian SRC and --patch FILE or --to VERSION");
   if (!debian && (options.command.empty() || options.images.empty())) return Error::usage("--build CMD and --image FILE are needed without --debian");
+  if (!debian && !options.packages.empty()) return Error::usage("--package belongs to --debian");
   if (debian && (!options.images.empty() || !options.build_path.empty()))
     return Error::usage("--debian finds the images and the build path itself: give no --image and no --build-path");
   return {};
@@ -170,6 +172,7 @@ Status prepare_debian(const Options &options, BuildRequest &build, DebianReport 
   if (!options.to.empty() && !is_version(options.to)) return Error::usage(cat("--to ", options.to, " is no version of a Debian package"));
   request.to = options.to;
   for (const std::string &patch : options.patches) request.patches.emplace_back(patch);
+  request.packages = options.packages;
   request.cache = debian_cache_folder();
   request.work = options.work;
   request.build_command = options.command;
@@ -230,6 +233,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--source", options->source, "source tree before the fix; the patches are applied to a copy")->type_name("DIR");
   command->add_option("--debian", options->debian, "Debian source package (and version) that the shipped binaries were built from")->type_name("SRC[=VERSION]");
   command->add_option("--to", options->to, "version of the Debian source package that has the fix")->type_name("VERSION");
+  command->add_option("--package", options->packages, "with --debian: patch only this binary package (may be repeated)")->type_name("NAME")->allow_extra_args(false);
   command->add_option("--patch", options->patches, "patch file with the fix (may be repeated)")->type_name("FILE")->allow_extra_args(false);
   command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD");
   command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "base/cat.h"
 #include "base/fd.h"
@@ -48,6 +49,20 @@ std::vector<std::string> debian_entries(const std::vector<Stanza> &targets) {
     if (std::find(entries.begin(), entries.end(), entry) == entries.end()) entries.push_back(std::move(entry));
   }
   return entries;
+}
+
+std::vector<SourceFile> source_files(const std::string &print_uris) {
+  std::vector<SourceFile> files;
+  for (size_t at = 0; at < print_uris.size();) {
+    const size_t end = std::min(print_uris.find('\n', at), print_uris.size());
+    const std::vector<std::string> words = words_of(std::string_view(print_uris).substr(at, end - at));
+    at = end + 1;
+    if (words.size() != 4 || !words[0].starts_with("'") || !words[0].ends_with("'")) continue;
+    const std::string uri = words[0].substr(1, words[0].size() - 2);
+    if (words[1].find('/') != std::string::npos || words[1].starts_with(".") || !words[3].starts_with("SHA256:")) continue;
+    files.push_back({words[1], uri.substr(uri.rfind('/') + 1), words[3]});
+  }
+  return files;
 }
 
 Result<Apt> Apt::open(const fs::path &folder, const std::function<void(const std::string &)> &say) {
@@ -112,8 +127,31 @@ Result<std::vector<Stanza>> Apt::binaries(const std::vector<std::string> &packag
 }
 
 Status Apt::download_source(const std::string &source, const std::string &version, const fs::path &folder) const {
-  TRY(run({"/usr/bin/apt-get", "source", "--download-only", "--only-source", cat(source, "=", version)}, folder));
+  const std::vector<std::string> words = {"/usr/bin/apt-get", "source", "--only-source", cat(source, "=", version)};
+  std::vector<std::string> download = words, list = words;
+  download.push_back("--download-only");
+  list.push_back("--print-uris");
+  const Result<std::string> downloaded = run(download, folder);
+  if (downloaded) return {};
+  // An index may name a file that only another of Debian's archives has (signatures of upstream's, often).
+  const std::string files = TRY(run(list, folder));
+  for (const SourceFile &file : source_files(files))
+    if (!std::filesystem::exists(folder / file.name) && !download_elsewhere(source, file, folder)) return downloaded.error();
   return {};
+}
+
+bool Apt::download_elsewhere(const std::string &source, const SourceFile &file, const fs::path &folder) const {
+  const Result<std::vector<Stanza>> stanzas = sources(source);
+  std::set<std::string> places;
+  for (const std::string &entry : entries_)
+    for (const Stanza &stanza : stanzas ? *stanzas : std::vector<Stanza>()) {
+      const std::vector<std::string> words = words_of(entry);
+      const size_t uri = words[0].starts_with("[") ? 1 : 0;
+      places.insert(cat(words[uri], words[uri].ends_with('/') ? "" : "/", stanza.get("directory"), "/"));
+    }
+  for (const std::string &place : places)  // its digest is that of the signed index
+    if (run({"/usr/lib/apt/apt-helper", "download-file", place + file.escaped, (folder / file.name).string(), file.digest}, folder)) return true;
+  return false;
 }
 
 Status Apt::download_binary(const std::string &package, const std::string &version, const fs::path &folder) const {

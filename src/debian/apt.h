@@ -13,6 +13,14 @@
 
 namespace suture {
 
+// A file of a source package as `apt-get source --print-uris` lists it.
+struct SourceFile {
+  std::string name;
+  std::string escaped;  // the name as its URI has it
+  std::string digest;   // "SHA256:..."
+};
+std::vector<SourceFile> source_files(const std::string &print_uris);
+
 class Apt {
  public:
   // Uses `folder`, made if need be; asks the mirror for news when the lists are older than an hour.
@@ -34,6 +42,8 @@ class Apt {
 
  private:
   Result<std::string> run(std::vector<std::string> words, const std::filesystem::path &folder = "/") const;
+
+  bool download_elsewhere(const std::string &source, const SourceFile &file, const std::filesystem::path &folder) const;
 
   std::filesystem::path folder_;
   std::string release_, settings_;

@@ -56,7 +56,7 @@ struct Setup {
   Shipped shipped;
 };
 
-// Several shipped files of one installed path are flavours in packages that conflict; each is an image of its own.
+// Every shipped file whose link contains changed code is an image.
 Result<std::vector<BuildRequest::Image>> choose(const Setup &setup, const std::vector<LinkedOutput> &outputs, DebianReport &report) {
   std::vector<OutputFacts> facts;
   std::vector<const LinkedOutput *> of;
@@ -69,7 +69,7 @@ Result<std::vector<BuildRequest::Image>> choose(const Setup &setup, const std::v
     of.push_back(&output);
   }
   std::vector<BuildRequest::Image> images;
-  std::map<std::string, std::string> path_of_content;
+  std::map<std::string, std::string> path_of_content, package_of_path;
   std::set<size_t> used;
   std::set<std::string> compilers;
   for (const ShippedFile &file : setup.shipped.files) {
@@ -97,6 +97,9 @@ Result<std::vector<BuildRequest::Image>> choose(const Setup &setup, const std::v
       report.notes.push_back(cat(file.known.path, " is the same as ", first->second, ": on disk, only the latter is replaced"));
       continue;
     }
+    if (const auto [other, is_new] = package_of_path.emplace(file.known.path, file.package); !is_new)
+      return Error::refused(cat(other->second, " and ", file.package, " ship different files as ", file.known.path, ", and the fix changes both"))
+          .with_next("make a package for each: --package NAME");
     images.push_back({file.file.string(), of[choice.output]->output_path, file.known.path});
   }
   for (size_t i = 0; i < of.size(); ++i)
@@ -146,7 +149,8 @@ class Preparation {
     TRY_WHILE(unpack_source(old_source, setup->root, say_), cat("unpacking the source of ", name.version));
     if (!request_.to.empty())
       TRY_WHILE(unpack_source(new_source, setup->root, say_), cat("unpacking the source of ", request_.to));
-    setup->shipped = TRY(find_shipped(apt, setup->root, name, old_source.packages, work_ / "shipped", say_));
+    const std::vector<std::string> packages = TRY(wanted_packages(old_source));
+    setup->shipped = TRY(find_shipped(apt, setup->root, name, packages, work_ / "shipped", say_));
     report_.notes = setup->shipped.notes;
     TRY(make_trees(old_source, new_source));
     TRY(choose_build_path(name, setup->shipped));
@@ -156,6 +160,13 @@ class Preparation {
   }
 
  private:
+  Result<std::vector<std::string>> wanted_packages(const FetchedSource &source) const {
+    for (const std::string &package : request_.packages)
+      if (std::find(source.packages.begin(), source.packages.end(), package) == source.packages.end())
+        return Error::refused(cat("the source makes no package ", package));
+    return request_.packages.empty() ? source.packages : request_.packages;
+  }
+
   Status make_trees(const FetchedSource &old_source, const FetchedSource &new_source) {
     build_.pre_dir = old_source.tree();
     build_.post_dir = work_ / "post";

@@ -21,6 +21,7 @@ struct DebianRequest {
   std::vector<std::filesystem::path> patches;  // applied in order to the source with all its own patches applied
   std::filesystem::path cache;                 // what packages share: the mirror's lists, the minimal system
   std::filesystem::path work;                  // of this package; empty: below the cache
+  std::vector<std::string> packages;           // binary packages to patch; none: all that the source makes
   std::string build_command;                   // instead of debian/rules build-arch
   unsigned jobs = 0;
 };
