@@ -53,6 +53,14 @@ struct TlsForm {
   Reach reach = Reach::nothing;
 };
 
+// Code that does what an instruction does with a variable, given a slot that holds the variable's address.
+struct FarForm {
+  Bytes code;
+  uint32_t slot_field_at = 0;  // 4-byte field: distance from its end to the slot
+  bool in_place = false;       // as long as the instruction; otherwise it stands elsewhere, between two jumps
+};
+inline constexpr uint32_t kFarJumpBytes = 5;  // an instruction must be as long as the jump that takes its place
+
 struct Arch {
   ArchId id;
   const char *name;
@@ -73,6 +81,8 @@ struct Arch {
   // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind: what linkers turn
   // the access into, where they know more than the compiler did. Empty when it is not the sequence that the ABI lays down.
   std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);
+  // `insn` names a variable in its 4-byte field at `field_at`, plus `offset`; empty when it can do without in no way.
+  std::optional<FarForm> (*far_form)(ByteView insn, uint32_t field_at, int64_t offset);
   // One line of assembly text for the instruction at `at` (Intel syntax), and its size; for people.
   std::string (*disassemble)(ByteView bytes, uint64_t at);
 };

@@ -2,6 +2,7 @@
 #include "arch/x86_64.h"
 
 #include "arch/x86_common.h"
+#include "arch/x86_far.h"
 #include "arch/x86_tls.h"
 
 namespace suture {
@@ -49,6 +50,7 @@ const Arch kArchX86_64 = {
     .relocate = relocate,
     .make_direct = make_direct,
     .tls_forms = x86::tls_forms,
+    .far_form = x86::far_form,
     .disassemble = disassemble,
 };
 

@@ -120,11 +120,9 @@ Result<Binder::BoundTls> Binder::as_written(const TlsSite &site, const Target &t
 
 Result<Binder::BoundTls> Binder::in_other_form(const TlsSite &site, Reach reach, const Target &target) {
   const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
-  const Code &code = in_.post->code(site.object, site.section);
-  if (!code.complete) return Error::refused("its code cannot be decoded");
-  const auto holder = std::upper_bound(code.instructions.begin(), code.instructions.end(), edge.offset,
-                                       [](uint64_t value, const CodeInstruction &entry) { return value < entry.at; });
-  const uint64_t begin = std::prev(holder)->at;
+  const CodeInstruction *holder = instruction_with(site.object, site.section, edge.offset);
+  if (holder == nullptr) return Error::refused("its code cannot be decoded");
+  const uint64_t begin = holder->at;
   const auto forms = in_.post->arch().tls_forms(ByteView(site.contents).subspan(begin), static_cast<uint32_t>(edge.offset - begin), edge.kind);
   const bool mark = edge.kind == EdgeKind::tls_desc_call;
   const auto form = std::find_if(forms.begin(), forms.end(), [&](const TlsForm &one) { return mark || one.reach == reach; });

@@ -108,6 +108,12 @@ Status Binder::bind_piece(uint32_t piece) {
       bound_to = std::max(bound_to, tls.end);
       continue;
     }
+    if (const auto far = section.kind == Kind::code ? far_name(place.object, place.section, e) : std::nullopt) {
+      auto led = TRY_WHILE(bind_far({piece, place.object, place.section, e, contents, *far}), cat("resolving its reference at byte ", section.edges[e].offset));
+      out_.pieces[piece].bytes = std::move(contents);
+      edges.insert(edges.end(), led.begin(), led.end());
+      continue;
+    }
     auto bound = bind_edge(place.object, place.section, e, item ? std::span<uint8_t>{} : std::span<uint8_t>(contents));
     out_.pieces[piece].bytes = std::move(contents);
     PatchEdge edge = TRY(std::move(bound));
@@ -251,6 +257,16 @@ Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offse
   return Target{PatchEdge::To::piece, carry(place), 0, 0, 0, false};
 }
 
+// Nothing in the program insists on the symbol.
+bool Binder::is_weak_everywhere(const std::string &name) const {
+  const Program &post = in_.post->program();
+  bool weak = true;
+  for (uint32_t o = 0; weak && o < post.object_count(); ++o)
+    for (const ObjectSymbol &symbol : post.object(o).symbols)
+      if (!symbol.defined() && symbol.name == name && symbol.binding != ObjectSymbol::Binding::weak) weak = false;
+  return weak;
+}
+
 Result<Binder::Target> Binder::resolve_named(const Reference &reference, const Use &use) {
   const Program &post = in_.post->program();
   if (reference.place.name == Program::kModuleTls) {
@@ -266,11 +282,7 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
   }
   if (const auto value = base_value(reference.place, reference.access)) return *value;
   if (is_tls(reference.access)) return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name));
-  bool weak = true;
-  for (uint32_t o = 0; weak && o < post.object_count(); ++o)
-    for (const ObjectSymbol &symbol : post.object(o).symbols)
-      if (!symbol.defined() && symbol.name == name && symbol.binding != ObjectSymbol::Binding::weak) weak = false;
-  return resolve_import(name, use, weak);
+  return resolve_import(name, use, is_weak_everywhere(name));
 }
 
 // The base's stub or slot for an IFUNC of its own: what its resolver chose when the program started.
@@ -379,6 +391,8 @@ uint32_t Binder::import_index(const std::string &name, bool weak) {
   // The version that the base binds to, where it imports the symbol itself.
   for (const ImageSymbol &symbol : in_.image->dynamic_symbols)
     if (symbol.name == name && !symbol.defined) import.version = symbol.version;
+  if (import.version.empty() && in_.import_versions != nullptr)
+    if (const auto bound = in_.import_versions->find(name); bound != in_.import_versions->end()) import.version = bound->second;
   const auto known = std::find_if(out_.imports.begin(), out_.imports.end(), [&](const Import &other) { return other.name == name; });
   if (known != out_.imports.end()) return static_cast<uint32_t>(known - out_.imports.begin());
   out_.imports.push_back(std::move(import));

@@ -53,6 +53,18 @@ class Binder {
     std::vector<PatchEdge> edges;
     uint64_t end = 0;
   };
+  struct FarSite {
+    uint32_t piece = 0;
+    uint32_t object = 0;
+    uint32_t section = 0;
+    uint32_t edge = 0;
+    std::span<uint8_t> contents;
+    std::string name;
+  };
+  const CodeInstruction *instruction_with(uint32_t object, uint32_t section, uint64_t offset) const;
+  std::optional<std::string> far_name(uint32_t object, uint32_t section, uint32_t index) const;
+  Result<std::vector<PatchEdge>> bind_far(const FarSite &site);
+  bool is_weak_everywhere(const std::string &name) const;
   struct TlsSite;
   Result<BoundTls> bind_tls(const TlsSite &site);
   Result<BoundTls> as_written(const TlsSite &site, const Target &target);

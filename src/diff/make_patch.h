@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct DiffInput {
   const Solution *solution = nullptr;
   const Image *image = nullptr;
   const Image *pre_output = nullptr;  // the pre build's own link of this image, with symbols; null when not known
+  // The versions that the linker bound the post build's imports to; null when not known. An import without one would get the oldest.
+  const std::map<std::string, std::string> *import_versions = nullptr;
 };
 
 struct MadePatch {

@@ -124,6 +124,16 @@ std::optional<Image> load_pre_output(const LinkedImage &linked) {
   return std::move(*image);
 }
 
+// Which version of each imported symbol the fixed program wants, as its own link decided.
+std::map<std::string, std::string> load_import_versions(const LinkedImage &linked) {
+  std::map<std::string, std::string> versions;
+  const auto image = linked.post.empty() ? Result<Image>(Error::failed("no link")) : read_elf_image_file(linked.post);
+  if (!image) return versions;  // without it, the default version is meant
+  for (const ImageSymbol &symbol : image->dynamic_symbols)
+    if (!symbol.defined && !symbol.version.empty()) versions.emplace(symbol.name, symbol.version);
+  return versions;
+}
+
 bool is_allowed(const Hazard &hazard, const std::set<std::string> &allowed) {
   return allowed.contains(hazard.item) || allowed.contains(cat(hazard.kind, ":", hazard.item));
 }
@@ -190,7 +200,8 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   report.match = solution.totals();
   TRY(check_share(report.match, report.path));
   const std::optional<Image> pre_output = load_pre_output(linked);
-  const DiffInput input{&pre_code, &post_code, &twins, &comparison, &solution, &image, pre_output ? &*pre_output : nullptr};
+  const std::map<std::string, std::string> import_versions = load_import_versions(linked);
+  const DiffInput input{&pre_code, &post_code, &twins, &comparison, &solution, &image, pre_output ? &*pre_output : nullptr, &import_versions};
   report.hazards = find_data_hazards(input);
   TRY(find_type_hazards(linked, input, report));
   TRY(check_hazards(report.hazards, request, report.path));

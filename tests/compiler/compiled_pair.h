@@ -52,7 +52,7 @@ struct LoadedPair {
   std::unique_ptr<Solution> solution;
 
   DiffInput input() const {
-    return {pre_code.get(), post_code.get(), twins.get(), comparison.get(), solution.get(), &shipped, nullptr};
+    return {pre_code.get(), post_code.get(), twins.get(), comparison.get(), solution.get(), &shipped, nullptr, nullptr};
   }
 };
 

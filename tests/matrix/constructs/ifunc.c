@@ -1,5 +1,5 @@
 // An IFUNC whose targets change; its resolver does not, and has chosen long ago.
-// matrix-not: clang-O2-lld-icf
+// matrix-not: clang-O2-lld-icf clang-O2-thinlto
 #include "construct.h"
 
 NOINLINE static int slow_sum(const int *values, int count) {

@@ -11,12 +11,13 @@ int helper_used(int x);
 extern int helper_data, helper_table[4];
 int *helper_data_address(void);
 
+NOINLINE static int call_it(int (*function)(int), int x) { return function(x); }
+
 NOINLINE int imports(const char *text, int x) {
 #ifdef FIXED
   char *end;
   long value = strtol(text, &end, 16);
-  int (*volatile pointer)(int) = helper_only_fixed;
-  return (int)value + helper_versioned(x) + helper_only_fixed(x) + helper_used(x) + pointer(0);
+  return (int)value + helper_versioned(x) + helper_only_fixed(x) + helper_used(x) + call_it(helper_only_fixed, 0);
 #else
   return atoi(text) + helper_used(x);
 #endif
