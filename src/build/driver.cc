@@ -191,7 +191,7 @@ class Build {
     const std::set<std::string> moved = TRY(bring_tree_to(request_.pre_dir, paths));
     const std::string phase = "following";
     fs::remove_all(work_ / "records" / phase, error);
-    const Result<double> seconds = run_command(phase);
+    const Result<double> seconds = run_again(phase);
     if (!seconds || TRY(build_passed_over(phase, moved, request_.pre_dir))) {
       say("the build did not follow the changed source; building anew");
       return false;
@@ -249,7 +249,7 @@ class Build {
     if (error) return Error::failed(cat("cannot remove ", post_stamp_file().string(), ": ", error.message()));
     note_added_names();
     std::string phase = TRY(next_post_phase());
-    Result<double> seconds = run_command(phase);
+    Result<double> seconds = build_second(phase);
     if (!seconds && !result_.line_maps.empty()) {
       // Code that makes names from __LINE__ does not take two lines of one number, and a generator may read the
       // sources.
@@ -258,9 +258,9 @@ class Build {
       result_.anchoring_given_up = true;
       moved.merge(TRY(bring_tree_to_post()));
       phase = TRY(next_post_phase());
-      seconds = run_command(phase);
+      seconds = build_second(phase);
     }
-    if (!seconds) {
+    if (!seconds && request_.second_build == BuildRequest::SecondBuild::in_place) {
       say("the second build in one tree failed; building the whole tree again");
       phase = TRY(next_post_phase());
       seconds = rebuild_whole_tree(phase);
@@ -401,6 +401,14 @@ class Build {
   }
 
   Result<double> run_command(const std::string &phase) { return run_shell(request_.build_command, phase); }
+
+  Result<double> run_again(const std::string &phase) {
+    return run_shell(request_.again_command.empty() ? request_.build_command : request_.again_command, phase);
+  }
+
+  Result<double> build_second(const std::string &phase) {
+    return request_.second_build == BuildRequest::SecondBuild::in_place ? run_again(phase) : rebuild_whole_tree(phase);
+  }
 
   Result<double> run_shell(const std::string &command, const std::string &phase) {
     config_.phase = phase;

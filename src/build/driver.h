@@ -70,6 +70,9 @@ struct BuildRequest {
   // Asked, when set, which of the files that the builds linked are shipped; instead of `images`.
   std::function<Result<std::vector<Image>>(const std::vector<LinkedOutput> &)> choose_images;
   std::optional<BuildPlace> place;
+  // How the tree after the fix is built: in the tree of the first build, or in a fresh copy with the cache of compilations.
+  enum class SecondBuild { in_place, whole_tree } second_build = SecondBuild::in_place;
+  std::string again_command;    // for a further build in one tree, when that is not the build command; may be empty
   std::string prepare_command;  // run once in a fresh copy of the tree, before the build command; may be empty
   std::filesystem::path work_dir;
   std::optional<std::filesystem::path> build_path;  // where the tree is to be built (recorded in debug info, __FILE__)

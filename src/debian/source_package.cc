@@ -78,15 +78,13 @@ Status unpack_source(const FetchedSource &source, const BuildRoot &root, const S
   fs::remove_all(source.tree(), error);
   TRY(root.output_of({"/usr/bin/dpkg-source", "--no-check", "-x", source.dsc.string(), source.tree().string()}, "/", source.folder));
   if (has_unapplied_series(source.tree())) {
-    // Its state stays in .pc, where debian/rules looks for it.
+    // Its state stays in .pc, where debian/rules looks for it, as dpkg-source leaves it for the newer formats.
     const std::string quilt = "/usr/bin/quilt";
     if (!fs::exists(root.folder() / quilt.substr(1)))
       return Error::refused("the source is of format 1.0 with a series of patches, and its build does not use quilt for it");
     TRY_WHILE(root.output_of({"/usr/bin/env", "QUILT_PATCHES=debian/patches", quilt, "--quiltrc", "-", "push", "-a"}, source.tree().string(),
                              source.folder),
               "applying the series of patches");
-  } else {
-    fs::remove_all(source.tree() / ".pc", error);  // quilt's notes on what is applied: no part of what is built
   }
   return write_file_atomic(source.folder / "unpacked", {});
 }

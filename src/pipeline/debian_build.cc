@@ -25,10 +25,30 @@ namespace fs = std::filesystem;
 
 // Where Debian's build daemons have built since 2023.
 constexpr const char *kBuildFolder = "/build/reproducible-path/";
-// Stamps of debhelper, which would make a second run do nothing; dh_autoreconf runs once only as long as it has its lists.
-constexpr const char *kBuildCommand =
-    "rm -f debian/debhelper-build-stamp debian/*.debhelper.log debian/autoreconf.before debian/autoreconf.after; exec debian/rules build-arch";
+constexpr const char *kBuildCommand = "exec debian/rules build-arch";
+// debhelper's stamp makes a second run do nothing. What dh would do without the stamp, it tells when asked not to act; of that,
+// what comes after the configuration is done again. Tests are left out by dh itself, not by their targets. Other packages have stamps
+// of their own, which are left alone: then nothing is compiled, which is noticed, and the whole tree is built again.
+constexpr const char *kAgainCommand = R"(set -e
+stamp=debian/debhelper-build-stamp
+[ -e $stamp ] || exec debian/rules build-arch
+rm $stamp
+DH_NO_ACT=1 debian/rules build-arch | sed -n 's/^   //p' | awk '
+  /dh_auto_configure/ { count = 0; configured = 1; next }
+  /dh_auto_test/ { next }
+  { sub(/^create-stamp/, "touch"); line[count++] = $0 }
+  END { if (configured) for (i = 0; i < count; i++) print line[i] }' > debian/suture-steps
+[ -s debian/suture-steps ] || { touch $stamp; exec debian/rules build-arch; }
+exec sh -e debian/suture-steps)";
 constexpr const char *kPrepareCommand = "debian/rules clean";
+
+// May the steps before compiling be left out the second time? Not when the fix touches what they may read.
+bool is_compiled_source(const std::string &path) {
+  static const std::set<std::string> endings = {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx"};
+  for (const char *unread : {".pc/", "debian/patches/", "debian/changelog", "debian/tests/"})
+    if (path.starts_with(unread)) return true;
+  return !path.starts_with("debian/") && endings.contains(fs::path(path).extension().string());
+}
 
 double now_seconds() {
   timespec now{};
@@ -153,6 +173,12 @@ class Preparation {
     setup->shipped = TRY(find_shipped(apt, setup->root, name, packages, work_ / "shipped", say_));
     report_.notes = setup->shipped.notes;
     TRY(make_trees(old_source, new_source));
+    const std::vector<TreeChange> changes = TRY(compare_trees(build_.pre_dir, build_.post_dir));
+    // Once a tree was configured for a fix, it is not known to be configured for any other.
+    const fs::path configured = work_ / "configured-for-a-fix";
+    if (!std::all_of(changes.begin(), changes.end(), [](const TreeChange &change) { return is_compiled_source(change.path); }))
+      TRY(write_file_atomic(configured, {}));
+    if (fs::exists(configured)) build_.second_build = BuildRequest::SecondBuild::whole_tree;
     TRY(choose_build_path(name, setup->shipped));
     fill(setup);
     report_.setup_seconds = now_seconds() - start;
@@ -195,6 +221,7 @@ class Preparation {
   void fill(const std::shared_ptr<Setup> &setup) {
     build_.build_path = report_.build_path;
     build_.build_command = request_.build_command.empty() ? kBuildCommand : request_.build_command;
+    if (request_.build_command.empty()) build_.again_command = kAgainCommand;
     build_.prepare_command = kPrepareCommand;
     build_.work_dir = work_ / "work";
     const unsigned jobs = request_.jobs != 0 ? request_.jobs : std::max(1u, std::thread::hardware_concurrency());
