@@ -63,7 +63,7 @@ def status_of(connection):
 def run(case, folder):
     case.run([harness.ROOT / "tools/install-deps", "--source", "nginx"])
     example = author_case.Example(case, folder, ("nginx", "1.22.1-9+deb12u9", "FIX-HTTP2bomb.patch"), "debian/rules build",
-                                  "debian/build-bin/objs/nginx", "data ngx_")
+                                  "debian/build-bin/objs/nginx", "layout ngx_modules")
     program, package = example.prepare()
     nginx = Nginx(case, program, "hot")
     case.check(nginx.request(1100) == 200, "a request with 1100 headers is answered")

@@ -8,7 +8,7 @@ namespace {
 // Gates open within 8 ms; a thread that was preempted in one takes longer.
 constexpr int kLooks = 8;
 constexpr uint64_t kFirstWaitUs = 500;
-constexpr uint64_t kStopPatienceMs = 200;
+constexpr uint64_t kLookPatienceMs = 200;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ Result<LeftMemory> wait_until_left(Session &session, const Transaction &transact
   for (int look = 0; look < kLooks && !out.unused; ++look, wait_us *= 2) {
     TRY(world.wait_running(Deadline::in_us(wait_us)));
     const RealTimePriority priority;
-    TRY(world.stop(Deadline::in_ms(kStopPatienceMs)));
+    TRY(world.stop(Deadline::in_ms(kLookPatienceMs)));
     const Result<QuiescenceAnswer> answer = checker.check(world, query, session.maps);
     out.unused = answer && answer->inside.empty();
     for (const StoppedThread &thread : world.threads()) out.stack_pointers.push_back(RunAddr(thread.registers.rsp));
