@@ -272,6 +272,28 @@ TEST(Shadow, IsSharedByPatchesOfOneImageAndGoesWithTheLast) {
   EXPECT_EQ(target.maps(), before);
 }
 
+TEST(Shadow, GoesOnInAPatchThatSupersedesTheOneThatMadeIt) {
+  TargetProgram target("sessions", {"0"});
+  const std::string before = target.maps();
+  const std::string log = R"(
+static int leave(void) { note(3); return 0; }
+SUTURE_PRE_REVERT(leave);
+)";
+  const HotImage older = make_author_patch("sessions", "shadow-old", limit_patch(3) + log);
+  HotImage newer = make_author_patch("sessions", "shadow-new", limit_patch(5) + log);
+  newer.supersedes = {"shadow-old"};
+  ASSERT_DONE(apply(older, target));
+  for (const long value : {1001, 1002, 1003, -1}) EXPECT_EQ(target.ask("use 1")["value"], value);
+  ASSERT_DONE(apply(newer, target));
+  EXPECT_EQ(target.ask("report")["log"], 0) << "a superseded patch is not reverted: its hooks do not run";
+  for (const long value : {1004, 1005, -1}) EXPECT_EQ(target.ask("use 1")["value"], value) << "the count goes on";
+  ASSERT_DONE(revert(newer, target));
+  EXPECT_EQ(target.ask("use 1")["value"], 1006) << "and stays, in the older patch's code";
+  ASSERT_DONE(revert(older, target));
+  EXPECT_EQ(target.ask("report")["log"], 33);
+  EXPECT_EQ(target.maps(), before);
+}
+
 TEST(Shadow, IsUsedByManyThreadsWhilePatchesComeAndGo) {
   TargetProgram target("sessions", {"6"});
   const HotImage hot = make_author_patch("sessions", "shadow-threads", limit_patch(3));
