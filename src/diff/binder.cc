@@ -281,6 +281,19 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
       return resolve_defined(name, post.section_place(definition->object, symbol.section), static_cast<int64_t>(symbol.value), reference, use);
   }
   if (const auto value = base_value(reference.place, reference.access)) return *value;
+  // Known in the image though no object defines it: the linker made it (__start_, __stop_), and the load of its address direct.
+  if (use.wants_slot())
+    if (auto value = base_value(reference.place, Access::address)) {
+      if (use.may_be_direct) {
+        value->direct = true;
+        return *value;
+      }
+      PatchEdge content;
+      content.field_bytes = 8;
+      content.to = PatchEdge::To::base;
+      content.base = value->base;
+      return slot_for(name, content);
+    }
   if (is_tls(reference.access)) return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name));
   return resolve_import(name, use, is_weak_everywhere(name));
 }
