@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kMostPerFunction = 12;  // neighbours on either side of one function; the rest is told as a number
 constexpr size_t kMostBoxes = 120;       // in one column: a picture of more says nothing
-constexpr size_t kMostLetters = 38;
+constexpr size_t kMostBoxLetters = 38;
 constexpr int kRow = 26;
 constexpr int kBoxHeight = 20;
 constexpr int kBoxWidth = 300;
@@ -34,8 +34,8 @@ struct Column {
 };
 
 std::string shortened(const std::string &name) {
-  if (name.size() <= kMostLetters) return name;
-  return name.substr(0, kMostLetters - 1) + "\xe2\x80\xa6";  // an ellipsis
+  if (name.size() <= kMostBoxLetters) return name;
+  return name.substr(0, kMostBoxLetters - 1) + "\xe2\x80\xa6";  // an ellipsis
 }
 
 class Drawing {
