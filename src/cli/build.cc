@@ -34,7 +34,7 @@ struct Options {
   std::string build_path;
   std::string id, version, description;
   uint64_t sequence = 1;
-  std::vector<std::string> cves, requires_ids, supersedes_ids, allow;
+  std::vector<std::string> cves, requires_ids, supersedes_ids, allow, leave;
   unsigned jobs = 0;
   bool explain = false;
   bool dry_run = false;
@@ -53,6 +53,8 @@ json to_json(const ImageReport &image) {
     out["functions"].push_back({{"name", f.name}, {"old_size", f.old_size_bytes}, {"new_size", f.new_size_bytes}, {"reason", f.reason}, {"new", f.added}});
   out["hazards"] = json::array();
   for (const Hazard &h : image.hazards) out["hazards"].push_back({{"kind", h.kind}, {"item", h.item}, {"detail", h.detail}});
+  out["left"] = json::array();
+  for (const Difference &d : image.left) out["left"].push_back({{"name", d.name}, {"reason", d.reason}});
   out["differences"] = json::array();
   for (size_t i = 0; i < image.differences.size(); ++i) {
     const Difference &d = image.differences[i];
@@ -110,6 +112,7 @@ void summarize(const BuildPatchReport &report, const Options &options) {
     print(cat(image.path, "\n", table.text(2)));
     print(fmt::format("  hotpatch {} ({} of code and data), base {}; matched {} of {} functions\n", human_size(image.hot_bytes),
                       human_size(image.code_and_data_bytes), human_size(image.base_bytes), image.match.located, image.match.functions));
+    for (const Difference &d : image.left) print(cat("  left as it is: ", printable(d.name), " (", printable(d.reason), ")\n"));
   }
   for (const std::string &path : report.unaffected) print(cat(path, ": not affected by this fix\n"));
   if (!options.dry_run) print(cat("wrote ", options.output, " (id ", report.package.id, ", unsigned)\n"));
@@ -149,6 +152,7 @@ Result<BuildPatchRequest> make_request(const Options &options, const fs::path &w
   request.requires_ids = options.requires_ids;
   request.supersedes_ids = options.supersedes_ids;
   request.allowed = {options.allow.begin(), options.allow.end()};
+  request.left = {options.leave.begin(), options.leave.end()};
   return request;
 }
 
@@ -247,6 +251,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--requires", options->requires_ids, "id of a patch that must be applied before (may be repeated)")->allow_extra_args(false);
   command->add_option("--supersedes", options->supersedes_ids, "id of a patch that this one replaces (may be repeated)")->allow_extra_args(false);
   command->add_option("--allow", options->allow, "allow a hazard by name, KIND:ITEM (may be repeated)")->type_name("HAZARD")->allow_extra_args(false);
+  command->add_option("--leave", options->leave, "leave a function as it is although the fix changes it (may be repeated)")->type_name("FUNCTION")->allow_extra_args(false);
   command->add_option("--work", options->work, "keep the builds in this folder: a second fix to the same source reuses them")->type_name("DIR");
   command->add_option("--build-path", options->build_path, "build the tree at this path (for programs that embed it)")->type_name("DIR");
   command->add_option("-j,--jobs", options->jobs, "jobs for make (default: as the build command says)");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cat.h"
+#include "base/refusals.h"
 #include "diff/bind_tls.h"
 #include "diff/names.h"
 #include "model/eh_frame.h"
@@ -83,12 +84,15 @@ uint32_t Binder::carry(const Place &place) {
 }
 
 Status Binder::bind_all() {
+  Refusals refusals;
   while (!queue_.empty()) {
     const uint32_t piece = queue_.front();
     queue_.pop_front();
-    TRY_WHILE(bind_piece(piece), cat("binding ", out_.pieces[piece].name, " of ", in_.post->program().object(sources_[piece].first.object).path));
+    Status bound = bind_piece(piece);
+    if (!bound) bound = std::move(bound).error().during(cat("binding ", out_.pieces[piece].name, " of ", in_.post->program().object(sources_[piece].first.object).path));
+    TRY(refusals.keep(std::move(bound)));
   }
-  return {};
+  return refusals.all();
 }
 
 Status Binder::bind_piece(uint32_t piece) {

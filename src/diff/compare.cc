@@ -227,6 +227,19 @@ Comparison Comparison::make(CodeCache &pre, CodeCache &post, const Twins &twins,
   return Comparer(pre, post, twins).run(changed_objects);
 }
 
+void Comparison::leave(const Program &post, const std::set<std::string> &names) {
+  const auto function_of = [](const std::string &name) { return is_part_name(name) ? name.substr(0, name.find(".cold")) : name; };
+  const auto is_left = [&](const Difference &difference) {
+    return difference.change == Change::changed && post.object(difference.object).sections[difference.section].kind == Kind::code &&
+           (names.contains(difference.name) || names.contains(function_of(difference.name)));
+  };
+  std::copy_if(differences_.begin(), differences_.end(), std::back_inserter(left_), is_left);
+  std::erase_if(differences_, is_left);
+  index_.clear();
+  for (size_t i = 0; i < differences_.size(); ++i)
+    if (differences_[i].change != Change::removed) index_[{differences_[i].object, differences_[i].section}] = i;
+}
+
 Change Comparison::of(uint32_t object, uint32_t post_section) const {
   const auto it = index_.find({object, post_section});
   return it == index_.end() ? Change::same : differences_[it->second].change;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ class Comparison {
   const std::string &reason(uint32_t object, uint32_t post_section) const;
   // Everything that is not the same, code and data, in object order.
   const std::vector<Difference> &differences() const { return differences_; }
+  // Takes changed functions, with their cold parts, out of what the patch replaces, at its author's word: they stay as they are, and
+  // patched code that calls them calls the old ones.
+  void leave(const Program &post, const std::set<std::string> &names);
+  const std::vector<Difference> &left() const { return left_; }
   // The pre place of a post place that exists in both; nullopt for what is new.
   static std::optional<Place> pre_place(const Program &pre, const Program &post, const Twins &twins, const Place &post_place);
 
@@ -36,6 +41,7 @@ class Comparison {
   friend class Comparer;
   std::map<std::pair<uint32_t, uint32_t>, size_t> index_;
   std::vector<Difference> differences_;
+  std::vector<Difference> left_;
 };
 
 }  // namespace suture

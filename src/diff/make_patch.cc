@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/cat.h"
+#include "base/refusals.h"
 #include "diff/author_code.h"
 #include "diff/binder.h"
 #include "diff/entry_room.h"
@@ -96,13 +97,15 @@ class PatchMaker {
   }
 
   Result<MadePatch> run() {
-    for (const Difference &difference : in_.comparison->differences()) TRY(consider(difference));
+    Refusals refusals;
+    for (const Difference &difference : in_.comparison->differences()) TRY(refusals.keep(consider(difference)));
     hooks_ = TRY(find_hooks(in_));
     TRY(carry_hooks(in_, hooks_, binder_));
-    TRY(binder_.bind_all());
-    TRY(binder_.add_unwind());
+    TRY(refusals.keep(binder_.bind_all()));
+    TRY(refusals.keep(binder_.add_unwind()));
     binder_.set_author_code(describe_author_code(in_, hooks_, binder_));
-    for (const Replaced &entry : replaced_) TRY_WHILE(add_redirect(entry), cat("replacing ", entry.difference->name));
+    for (const Replaced &entry : replaced_) TRY(refusals.keep(redirect(entry)));
+    TRY(refusals.all());
     report_additions();
     const std::vector<Place> carried = binder_.carried_functions();
     out_.carried.insert(carried.begin(), carried.end());
@@ -143,6 +146,11 @@ class PatchMaker {
     return Error::refused(cat("function ", name, " (", in_.pre->program().object(pre.object).path, ") changes but cannot be found in ",
                               in_.image->path, ": ", in_.solution->why_not(pre)))
         .with_next(cat("check that the pre source and the compiler are those the image was built with (", difference.reason, ")"));
+  }
+
+  Status redirect(const Replaced &entry) {
+    TRY_WHILE(add_redirect(entry), cat("replacing ", entry.difference->name));
+    return {};
   }
 
   Status add_redirect(const Replaced &entry) {

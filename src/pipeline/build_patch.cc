@@ -6,6 +6,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "base/refusals.h"
 #include "build/dwarf_types.h"
 #include "diff/boundary.h"
 #include "diff/merge_objects.h"
@@ -171,11 +172,14 @@ void add_to_package(const BuildPatchRequest &request, const ImageReport &report,
     entry.functions.push_back({function.name, function.old_size_bytes, function.new_size_bytes, function.reason});
   for (const Hazard &hazard : report.hazards)
     package.hazards.push_back({hazard.kind, hazard.item, hazard.detail, is_allowed(hazard, request.allowed)});
+  for (const Difference &difference : report.left)
+    package.hazards.push_back({"left", difference.name, cat("the fix changes it and it stays as it is (", difference.reason, ")"), true});
   package.images.push_back(std::move(entry));
 }
 
 // One image: from the objects of its two links to its hot and cold binary in the package.
 Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
+  const auto started = Clock::now();
   const Image image = TRY(read_elf_image_file(linked.shipped_path));
   const Arch *arch = find_arch(image.arch);
   if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
@@ -185,13 +189,14 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   whole.objects += objects.changed.size();
   whole.changed_objects += static_cast<size_t>(std::count(objects.changed.begin(), objects.changed.end(), true));
 
-  const auto started = Clock::now();
   const Program pre = Program::make(objects.pre);
   const Program post = Program::make(objects.post);
   CodeCache pre_code(pre, *arch);
   CodeCache post_code(post, *arch);
   const Twins twins = Twins::make(pre_code, post_code, objects.changed);
-  const Comparison comparison = Comparison::make(pre_code, post_code, twins, objects.changed);
+  Comparison comparison = Comparison::make(pre_code, post_code, twins, objects.changed);
+  comparison.leave(post, request.left);
+  report.left = comparison.left();
   report.differences = comparison.differences();
   for (const Difference &difference : report.differences) report.object_of_difference.push_back(post.object(difference.object).path);
   if (report.differences.empty()) return {};
@@ -204,9 +209,13 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   const DiffInput input{&pre_code, &post_code, &twins, &comparison, &solution, &image, pre_output ? &*pre_output : nullptr, &import_versions};
   report.hazards = find_data_hazards(input);
   TRY(find_type_hazards(linked, input, report));
-  TRY(check_hazards(report.hazards, request, report.path));
-  // From here on what may change is allowed; what can be bound is still open.
-  MadePatch made = TRY(make_patch(input));
+  // What may not change and what cannot be bound are told together.
+  Refusals refusals;
+  TRY(refusals.keep(check_hazards(report.hazards, request, report.path)));
+  Result<MadePatch> result = make_patch(input);
+  if (!result) TRY(refusals.keep(std::move(result).error()));
+  TRY(refusals.all());
+  MadePatch made = std::move(result).value();
   report.functions = made.functions;
   report.not_in_image = made.not_in_image;
   if (made.object.redirects.empty() && made.object.author.hooks.empty()) return {};
@@ -244,6 +253,8 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
   const BuildResult built = TRY(run_builds(request.build));
   report.pre_seconds = built.pre_seconds;
   report.post_seconds = built.post_seconds;
+  Refusals refusals;
+  std::set<std::string> nothing_to_leave = request.left;
   for (const LinkedImage &linked : built.images) {
     ImageReport &image = report.images.emplace_back();
     std::error_code error;
@@ -252,9 +263,15 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
     if (!linked.installed_path.empty()) image.path = linked.installed_path;
     image.output_path = linked.output_path;
     if (request.build.progress) request.build.progress(cat("matching ", linked.shipped_path));
-    TRY_WHILE(build_image(request, linked, image, report), cat("making the patch for ", linked.shipped_path));
+    Status made = build_image(request, linked, image, report);
+    if (!made) made = std::move(made).error().during(cat("making the patch for ", linked.shipped_path));
+    TRY(refusals.keep(std::move(made)));
+    for (const Difference &difference : image.left) nothing_to_leave.erase(difference.name);
     if (image.hot_bytes == 0) report.unaffected.push_back(image.path);
   }
+  TRY(refusals.all());
+  if (!nothing_to_leave.empty())
+    return Error::refused(cat("the fix changes no function named ", *nothing_to_leave.begin(), " that could be left")).with_next("--explain names what it changes");
   report.review.files = review_sources(request.build.pre_dir, request.build.post_dir, built.source_changes);
   report.package.review = write_review(report.review);
   report.no_change = report.package.images.empty();

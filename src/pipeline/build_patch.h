@@ -27,6 +27,7 @@ struct BuildPatchRequest {
   std::vector<std::string> requires_ids;
   std::vector<std::string> supersedes_ids;
   std::set<std::string> allowed;   // "kind:item" or "item" of hazards that the author allows
+  std::set<std::string> left;      // changed functions that the author wants to stay as they are
 };
 
 // What happened to one image, for people and --json.
@@ -42,10 +43,11 @@ struct ImageReport {
   std::vector<Hazard> hazards;
   std::vector<std::string> notes;  // what could not be checked, and changes found harmless
   std::vector<std::string> not_in_image;
+  std::vector<Difference> left;  // changed functions that stay as they are
   uint64_t code_and_data_bytes = 0;
   uint64_t hot_bytes = 0;
   uint64_t cold_bytes = 0;
-  double seconds = 0;  // differencing, matching, linking and writing
+  double seconds = 0;  // reading, differencing, matching, linking and writing
 };
 
 struct BuildPatchReport {

@@ -114,6 +114,17 @@ TEST_P(EachCompiler, TheColdpatchedProgramDoesWhatTheFixedOneDoes) {
   EXPECT_EQ(patched.output, fixed.output);
 }
 
+TEST_P(EachCompiler, AChangedFunctionThatIsLeftIsNotReplacedAndCallsOfItReachTheOldOne) {
+  pair_->comparison->leave(*pair_->post, {"classify"});
+  ASSERT_FALSE(pair_->comparison->left().empty());
+  EXPECT_EQ(pair_->comparison->left().front().name, "classify");
+  auto made = make_patch(pair_->input());
+  ASSERT_TRUE(made) << made.error().text();
+  const auto &functions = made->functions;
+  EXPECT_TRUE(std::none_of(functions.begin(), functions.end(), [](const PatchedFunction &function) { return function.name == "classify"; }));
+  EXPECT_TRUE(std::any_of(functions.begin(), functions.end(), [](const PatchedFunction &function) { return function.name == "sum_of"; }));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Flavours, EachCompiler,
     testing::Values(Flavour{"gcc_O2_pie", "gcc", "-O2 -fPIE -pie"}, Flavour{"gcc_O0_pie", "gcc", "-O0 -fPIE -pie"},
