@@ -153,7 +153,17 @@ class PatchMaker {
     return {};
   }
 
+  // A redirect of folded code would change every function that was folded into it.
+  Status check_alone(const Replaced &entry) const {
+    for (const Place &other : in_.solution->located_at(entry.located->at))
+      if (other != entry.pre)
+        return Error::refused(cat("the image has one piece of code for it and for ", in_.pre->program().describe(other), " (identical code folding)"))
+            .with_next("replace the callers instead: move the fix into them");
+    return {};
+  }
+
   Status add_redirect(const Replaced &entry) {
+    TRY(check_alone(entry));
     const ObjectGraph &post = in_.post->program().object(entry.post.object);
     const ObjectGraph &pre = in_.pre->program().object(entry.pre.object);
     std::set<uint64_t> done;

@@ -423,6 +423,13 @@ const LocatedCode *Solution::code(const Place &place) const {
   return it == code_.end() ? nullptr : &it->second;
 }
 
+std::vector<Place> Solution::located_at(LinkAddr at) const {
+  std::vector<Place> places;
+  for (const auto &[place, located] : code_)
+    if (located.at == at) places.push_back(place);
+  return places;
+}
+
 const SolvedValue *Solution::value(const Place &place, Access access) const {
   const auto it = values_.find({place, access});
   return it == values_.end() ? nullptr : &it->second;

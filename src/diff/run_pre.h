@@ -46,6 +46,8 @@ struct MatchTotals {
 class Solution {
  public:
   const LocatedCode *code(const Place &place) const;
+  // Everything located at an address: more than one where the linker folded identical code into one.
+  std::vector<Place> located_at(LinkAddr at) const;
   const SolvedValue *value(const Place &place, Access access) const;
   // Why a function has no place: the nearest mismatch, or the ambiguous addresses.
   std::string why_not(const Place &place) const;

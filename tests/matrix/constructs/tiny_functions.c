@@ -1,4 +1,5 @@
 // Functions as short as the redirect or shorter, and many that look alike: the patch changes one of them.
+// matrix-not: gcc-O2-gold-icf
 #include "construct.h"
 
 NOINLINE int tiny_one(void) {
