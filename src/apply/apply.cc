@@ -11,6 +11,7 @@
 
 #include "apply/hooks.h"
 #include "apply/layers.h"
+#include "apply/map_errand.h"
 #include "apply/region.h"
 #include "apply/session.h"
 #include "apply/stop_and_switch.h"
@@ -164,12 +165,12 @@ Result<bool> tsc_is_readable(const Session &session, BorrowedThread &thread) {
   return got == 0 && mode && *mode == PR_TSC_ENABLE;
 }
 
-Status map_all(Session &session, std::vector<Unit> &units, Naming naming) {
-  const ChildSignalBlock signals;
+// Through a borrowed thread: the units from `first` on.
+Status map_borrowing(Session &session, std::vector<Unit> &units, size_t first, Naming naming) {
   BorrowedThread thread = TRY(session.borrow(BorrowFor::syscalls));
   session.tsc_is_readable = TRY(tsc_is_readable(session, thread));
-  for (Unit &unit : units) store<uint64_t>(unit.code, kFlagsOffset, session.tsc_is_readable ? kFlagTscIsReadable : 0);
-  for (size_t i = 0; i < units.size(); ++i) {
+  for (size_t i = first; i < units.size(); ++i) {
+    store<uint64_t>(units[i].code, kFlagsOffset, session.tsc_is_readable ? kFlagTscIsReadable : 0);
     Status done = map_unit(session.process, thread, units[i], naming);
     if (done) continue;
     for (size_t j = 0; j < i; ++j) {
@@ -179,6 +180,14 @@ Status map_all(Session &session, std::vector<Unit> &units, Naming naming) {
     return std::move(std::move(done).error()).with_state(TargetState::restored);
   }
   return std::move(thread).give_back();
+}
+
+Status map_all(Session &session, std::vector<Unit> &units, Naming naming) {
+  const ChildSignalBlock signals;
+  size_t mapped = 0;
+  if (naming == Naming::automatic)
+    while (mapped < units.size() && TRY(map_unit_by_errands(session, units[mapped]))) ++mapped;
+  return mapped == units.size() ? Status() : map_borrowing(session, units, mapped, naming);
 }
 
 Status register_unwind(Session &session, const std::vector<Unit> &units, const UnwindFunctions &functions) {

@@ -19,6 +19,7 @@ constexpr uint64_t kForeignStackScan = 256 << 10;
 constexpr uint64_t kMaxStackScan = uint64_t{64} << 20;
 constexpr uint64_t kMaxTotalScan = uint64_t{1} << 30;
 constexpr size_t kMaxScansPerThread = 16;
+constexpr size_t kFirstBufferWords = 32 << 10;
 // Of the ucontext behind a signal handler's return address.
 constexpr uint64_t kSavedSpOffset = 8 + 40 + 15 * 8;
 
@@ -47,6 +48,8 @@ class PageCache {
     }
     return true;
   }
+
+  void forget() { pages_.clear(); }
 
  private:
   const Bytes *fetch(uint64_t page) {
@@ -154,36 +157,43 @@ struct ThreadState {
   size_t scans = 0;
 };
 
-class Check {
+}  // namespace
+
+class QuiescenceChecker::Check {
  public:
-  Check(const Process &process, const World &world, const QuiescenceQuery &query, const Maps &maps, FrameTables &tables)
+  Check(const Process &process, const QuiescenceQuery &query, const Maps &maps, FrameTables &tables)
       : process_(process),
-        world_(world),
         query_(query),
         maps_(maps),
         tables_(tables),
         ranges_(query),
         executable_(maps),
         pages_(process),
-        states_(world.threads().size()) {}
+        words_(kFirstBufferWords) {}
 
-  Result<QuiescenceAnswer> run() {
+  // Looks at the threads of the world that it has not seen yet.
+  Status look_at(const std::vector<StoppedThread> &threads) {
+    const size_t first = states_.size();
+    threads_.assign(threads.begin(), threads.end());
+    states_.resize(threads_.size());
     std::vector<Scan> scans;
-    for (size_t i = 0; i < states_.size(); ++i) {
+    for (size_t i = first; i < states_.size(); ++i) {
       look_at_pc(i);
-      TRY(plan_scan(i, RunAddr(world_.threads()[i].registers.rsp), scans));
+      TRY(plan_scan(i, RunAddr(registers(i).rsp), scans));
     }
     while (!scans.empty()) {
       std::vector<Scan> more;
       TRY(scan_all(scans, more));
       scans = std::move(more);
     }
-    for (size_t i = 0; i < states_.size(); ++i) judge(i);
-    return std::move(answer_);
+    for (size_t i = first; i < states_.size(); ++i) judge(i);
+    pages_.forget();  // those still running may write to what was read
+    return {};
   }
+  QuiescenceAnswer answer() const { return answer_; }
 
  private:
-  const Registers &registers(size_t i) const { return world_.threads()[i].registers; }
+  const Registers &registers(size_t i) const { return threads_[i].registers; }
 
   void look_at_pc(size_t i) {
     const RunAddr pc(registers(i).rip);
@@ -200,7 +210,7 @@ class Check {
       for (const Mapping &candidate : maps_.all())
         if (candidate.name == "[stack]" && from < candidate.range.begin) mapping = &candidate;
     if (mapping == nullptr)
-      return Error::failed(cat("the stack of thread ", world_.threads()[i].tid, " is not mapped"));
+      return Error::failed(cat("the stack of thread ", threads_[i].tid, " is not mapped"));
     RunAddr end = mapping->range.end();
     const RunAddr control(registers(i).fs_base);
     const bool own = mapping->range.contains(control) && control > from;
@@ -219,9 +229,10 @@ class Check {
     uint64_t total = 0;
     for (const Scan &scan : scans) total += scan.range.size_bytes;
     if (total > kMaxTotalScan) return Error::refused("the stacks of the process are too large to look through");
-    const std::unique_ptr<uint64_t[]> words(new uint64_t[total / 8]);
+    if (words_.size() < total / 8) words_.resize(total / 8);
     std::vector<ReadPiece> pieces;
-    uint64_t *at = words.get();
+    pieces.reserve(scans.size());
+    uint64_t *at = words_.data();
     for (const Scan &scan : scans) {
       pieces.push_back(
           {scan.range.begin, {reinterpret_cast<uint8_t *>(at), static_cast<size_t>(scan.range.size_bytes)}});
@@ -231,7 +242,7 @@ class Check {
     for (size_t i = 0; i < scans.size(); ++i) {
       const ReadPiece &piece = pieces[i];
       if (piece.read_bytes == 0 && !piece.out.empty())
-        return Error::failed(cat("cannot read the stack of thread ", world_.threads()[scans[i].thread].tid));
+        return Error::failed(cat("cannot read the stack of thread ", threads_[scans[i].thread].tid));
       const uint64_t *first = reinterpret_cast<const uint64_t *>(piece.out.data());
       scan_words(scans[i], {first, piece.read_bytes / 8}, more);
     }
@@ -280,7 +291,7 @@ class Check {
 
   void judge(size_t i) {
     const Registers &r = registers(i);
-    const pid_t tid = world_.threads()[i].tid;
+    const pid_t tid = threads_[i].tid;
     const WatchedRange *function = who_is_inside(i);
     if (function != nullptr)
       answer_.inside.push_back({tid, function->function, static_cast<int64_t>(r.orig_rax) >= 0});
@@ -330,19 +341,18 @@ class Check {
   }
 
   const Process &process_;
-  const World &world_;
   const QuiescenceQuery &query_;
+  std::vector<StoppedThread> threads_;
   const Maps &maps_;
   FrameTables &tables_;
   RangeSet ranges_;
   ExecutableRanges executable_;
   PageCache pages_;
   std::vector<ThreadState> states_;
+  std::vector<uint64_t> words_;  // made before the stop and used again: fresh memory costs a page fault a page
   std::unordered_map<uint64_t, bool> restorers_;
   QuiescenceAnswer answer_;
 };
-
-}  // namespace
 
 QuiescenceChecker::QuiescenceChecker(const Process &process, const std::vector<Module> &modules,
                                      const std::vector<FoundRecord> &records)
@@ -357,13 +367,29 @@ void QuiescenceChecker::prepare(const QuiescenceQuery &query) {
   for (const WatchedRange &watched : query.ranges) tables_.prepare(watched.range.begin);
 }
 
-Result<QuiescenceAnswer> QuiescenceChecker::check(const World &world, const QuiescenceQuery &query, Maps &maps) {
-  Check check(process_, world, query, maps, tables_);
-  Result<QuiescenceAnswer> answer = check.run();
-  if (answer) return answer;
+QuiescenceChecker::~QuiescenceChecker() = default;
+
+void QuiescenceChecker::begin(const QuiescenceQuery &query, const Maps &maps) {
+  query_ = &query;
+  check_ = std::make_unique<Check>(process_, query, maps, tables_);
+}
+
+void QuiescenceChecker::look_ahead(const World &world) {
+  if (check_ && !check_->look_at(world.threads())) check_.reset();
+}
+
+Result<QuiescenceAnswer> QuiescenceChecker::check(const World &world, Maps &maps) {
+  const std::unique_ptr<Check> begun = std::move(check_);
+  if (begun && begun->look_at(world.threads())) return begun->answer();
   // Threads born since the map was read have stacks it does not know.
   maps = TRY(process_.maps());
-  return Check(process_, world, query, maps, tables_).run();
+  return check(world, *query_, maps);
+}
+
+Result<QuiescenceAnswer> QuiescenceChecker::check(const World &world, const QuiescenceQuery &query, Maps &maps) {
+  Check check(process_, query, maps, tables_);
+  TRY(check.look_at(world.threads()));
+  return check.answer();
 }
 
 }  // namespace suture

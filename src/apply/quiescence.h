@@ -3,6 +3,7 @@
 // scan lead to the stacks they interrupted.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,13 +48,25 @@ class QuiescenceChecker {
  public:
   QuiescenceChecker(const Process &process, const std::vector<Module> &modules,
                     const std::vector<FoundRecord> &records);
-  // Reads indexes ahead of a stop.
+  ~QuiescenceChecker();
+  // Reads indexes ahead of all stops.
   void prepare(const QuiescenceQuery &query);
+  // Ahead of one stop: arranges the question and the map. Both must outlive the answer.
+  void begin(const QuiescenceQuery &query, const Maps &maps);
+  // Looks at the threads that are stopped so far (World::stop_sleepers): what those have on their stacks stays. What is
+  // not understood is left to check().
+  void look_ahead(const World &world);
+  // With all threads stopped; asks what begin() arranged. `maps` is read again where it turns out to be too old.
+  Result<QuiescenceAnswer> check(const World &world, Maps &maps);
+  // All of it at once, for another question.
   Result<QuiescenceAnswer> check(const World &world, const QuiescenceQuery &query, Maps &maps);
 
  private:
+  class Check;
   const Process &process_;
   FrameTables tables_;
+  const QuiescenceQuery *query_ = nullptr;
+  std::unique_ptr<Check> check_;
 };
 
 }  // namespace suture

@@ -36,8 +36,13 @@ Status Session::refresh() {
   return {};
 }
 
+Status Session::find_gadgets() {
+  if (!gadgets) gadgets = TRY(suture::find_gadgets(process, maps));
+  return {};
+}
+
 Result<BorrowedThread> Session::borrow(BorrowFor purpose) {
-  if (!gadgets) gadgets = TRY(find_gadgets(process, maps));
+  TRY(find_gadgets());
   return BorrowedThread::borrow(process, maps, modules, *gadgets, purpose, Deadline::in_ms(kBorrowMs));
 }
 

@@ -25,6 +25,7 @@ struct Session {
 
   static Result<Session> open(pid_t pid);
   Status refresh();
+  Status find_gadgets();
   Result<BorrowedThread> borrow(BorrowFor purpose);
   std::vector<Transaction> transactions() const { return group_transactions(records); }
 };

@@ -132,10 +132,10 @@ class Switcher {
 
   Status attempt() {
     last_problem_.reset();
+    const bool draining = next_ == Next::drain;
     next_ = Next::back_off;
     const RealTimePriority priority;
-    const uint64_t patience = kStopPatienceMs * 1000 + kStopPatiencePerThreadUs * world_.thread_count();
-    if (Status stopped = world_.stop(Deadline::in_us(patience)); !stopped) {
+    if (Status stopped = stop_world(draining); !stopped) {
       if (stopped.error().verdict() == Verdict::failed) return stopped;
       last_problem_ = std::move(stopped.error());
       return {};
@@ -153,6 +153,20 @@ class Switcher {
     return done ? std::move(resumed) : std::move(done);
   }
 
+  // Sleepers first: they are looked at while the others still run. Not while callers wait at gates, which open by
+  // themselves: then it has to be quick as a whole.
+  Status stop_world(bool draining) {
+    const uint64_t patience = kStopPatienceMs * 1000 + kStopPatiencePerThreadUs * world_.thread_count();
+    const Deadline until = Deadline::in_us(patience);
+    checker_.begin(query_, session_.maps);
+    if (!draining) {
+      TRY(world_.stop_sleepers(until));
+      fault_point("switch-sleepers");
+      checker_.look_ahead(world_);
+    }
+    return world_.stop(until);
+  }
+
   Status while_stopped() {
     if (session_.loader && !loader_is_consistent(session_.process, session_.loader->r_debug)) {
       last_problem_ = Error::refused("the dynamic loader is changing the list of modules all the time");
@@ -161,7 +175,7 @@ class Switcher {
     const EntryReport entries = TRY(read_entries(session_.process, transaction_));
     if (entries.any_is(EntryState::foreign))
       return Error::refused("an entry to be redirected was changed by somebody else meanwhile");
-    const QuiescenceAnswer answer = TRY(checker_.check(world_, query_, session_.maps));
+    const QuiescenceAnswer answer = TRY(checker_.check(world_, session_.maps));
     fault_point("switch-checked");
     if (TRY(hooks_.still_running())) {
       last_problem_ = Error::refused("a hook that an earlier run began has not returned yet");

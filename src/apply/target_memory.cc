@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "apply/shadow.h"
@@ -28,10 +29,6 @@ namespace {
 
 constexpr size_t kMaxNameBytes = 79;  // of PR_SET_VMA_ANON_NAME, without the NUL
 constexpr std::string_view kLinkPrefix = "/memfd:suture:";
-
-std::string region_name(const Unit &unit) {
-  return cat(kNamePrefix, unit.record.patch_id).substr(0, kMaxNameBytes);
-}
 
 bool kernel_names_anonymous_memory() {
   static const bool known = [] {
@@ -81,14 +78,6 @@ Result<int64_t> make_memory_file(BorrowedThread &thread, const std::string &name
   const int64_t fd = TRY(create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC));
   if (fd != -EINVAL) return fd;
   return create(MFD_CLOEXEC | MFD_ALLOW_SEALING);
-}
-
-Fd open_memory_file(const Process &process, int64_t fd) {
-  const std::string path = cat("fd/", fd);
-  char link[64] = {};
-  const ssize_t length = ::readlinkat(process.proc_fd(), path.c_str(), link, sizeof link);
-  if (length <= 0 || !std::string_view(link, static_cast<size_t>(length)).starts_with(kLinkPrefix)) return Fd();
-  return Fd(::openat(process.proc_fd(), path.c_str(), O_RDWR | O_CLOEXEC));
 }
 
 // The content goes into the file before it is mapped: the region never exists without its record. Sealed, so that
@@ -153,19 +142,41 @@ Status map_data(const Process &process, BorrowedThread &thread, const Unit &unit
 
 template <typename Visit>
 void for_each_left_file(const Process &process, Visit visit) {
+  const Result<std::vector<int64_t>> descriptors = list_descriptors(process);
+  if (!descriptors) return;
+  for (const int64_t number : *descriptors)
+    if (open_memory_file(process, number)) visit(number);
+}
+
+}  // namespace
+
+std::string region_name(const Unit &unit) {
+  return cat(kNamePrefix, unit.record.patch_id).substr(0, kMaxNameBytes);
+}
+
+Result<std::vector<int64_t>> list_descriptors(const Process &process) {
   const int fd = ::openat(process.proc_fd(), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd < 0 ? nullptr : ::fdopendir(fd);
-  if (dir == nullptr) return;
+  if (dir == nullptr) return Error::from_errno(errno, "cannot list the descriptors of the process");
+  std::vector<int64_t> out;
   while (const dirent *entry = ::readdir(dir)) {
     const std::string_view text = entry->d_name;
     int64_t number = -1;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && end == text.data() + text.size() && open_memory_file(process, number)) visit(number);
+    if (error == std::errc() && end == text.data() + text.size()) out.push_back(number);
   }
   ::closedir(dir);
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
-}  // namespace
+Fd open_memory_file(const Process &process, int64_t fd) {
+  const std::string path = cat("fd/", fd);
+  char link[64] = {};
+  const ssize_t length = ::readlinkat(process.proc_fd(), path.c_str(), link, sizeof link);
+  if (length <= 0 || !std::string_view(link, static_cast<size_t>(length)).starts_with(kLinkPrefix)) return Fd();
+  return Fd(::openat(process.proc_fd(), path.c_str(), O_RDWR | O_CLOEXEC));
+}
 
 Status write_or_poke(const Process &process, BorrowedThread &thread, RunAddr at, ByteView bytes) {
   if (process.write(at, bytes)) return {};

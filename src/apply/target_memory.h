@@ -14,6 +14,13 @@ enum class Naming {
   memory_file,  // a private mapping of a memfd of that name; also used when the kernel has no names
 };
 
+// The region's name there.
+std::string region_name(const Unit &unit);
+// The open descriptors of the process, ascending.
+Result<std::vector<int64_t>> list_descriptors(const Process &process);
+// That descriptor of the process, opened; closed when it is no memory file of ours.
+Fd open_memory_file(const Process &process, int64_t fd);
+
 // Maps the unit's code and data and fills them. On failure nothing of it is left.
 Status map_unit(const Process &process, BorrowedThread &thread, const Unit &unit, Naming naming);
 Status unmap_range(BorrowedThread &thread, RunRange range);

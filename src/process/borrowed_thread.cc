@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstring>
 
 #include "base/cat.h"
 #include "base/fault.h"
@@ -15,110 +13,9 @@ namespace suture {
 namespace {
 
 constexpr uint64_t kAllSignals = ~uint64_t{0};
-constexpr size_t kMaxThreadsTried = 64;
 constexpr uint64_t kStopPatienceMs = 50;  // for one candidate; another may be easier
 constexpr uint64_t kRestorePatienceMs = 1000;  // for a few steps within the kernel
-constexpr uint64_t kMaxGadgetScan = uint64_t{64} << 20;
-constexpr uint64_t kRseqCsOffset = 8;  // of the descriptor pointer in struct rseq
 constexpr uint64_t kDirectionFlag = 0x400;
-constexpr int64_t kNotInSyscall = -1;
-
-const std::array<uint8_t, 3> kSyscallRet = {0x0f, 0x05, 0xc3};
-const std::array<uint8_t, 9> kSigreturnLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-const std::array<uint8_t, 7> kSigreturnShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
-
-std::optional<uint64_t> find_in(ByteView bytes, ByteView wanted) {
-  const void *at = ::memmem(bytes.data(), bytes.size(), wanted.data(), wanted.size());
-  if (at == nullptr) return std::nullopt;
-  return static_cast<uint64_t>(static_cast<const uint8_t *>(at) - bytes.data());
-}
-
-class GadgetSearch {
- public:
-  explicit GadgetSearch(const Process &process) : process_(process), buffer_(kChunk + kOverlap) {}
-  bool complete() const { return ret_ && sigreturn_; }
-  Gadgets result() const { return {*ret_, *sigreturn_}; }
-
-  void scan(RunRange range) {
-    for (uint64_t at = 0; at < range.size_bytes && !complete() && scanned_ < kMaxGadgetScan; at += kChunk) {
-      const uint64_t count = std::min<uint64_t>(kChunk + kOverlap, range.size_bytes - at);
-      ReadPiece piece{range.begin + at, std::span(buffer_).first(static_cast<size_t>(count))};
-      process_.read_many({&piece, 1});
-      look(range.begin + at, ByteView(buffer_).first(piece.read_bytes));
-      scanned_ += piece.read_bytes;
-    }
-  }
-
- private:
-  static constexpr size_t kChunk = 128 << 10;
-  static constexpr size_t kOverlap = 16;
-  void look(RunAddr at, ByteView bytes) {
-    if (!ret_)
-      if (const auto found = find_in(bytes, kSyscallRet)) ret_ = at + *found;
-    for (const ByteView form : {ByteView(kSigreturnLong), ByteView(kSigreturnShort)})
-      if (!sigreturn_)
-        if (const auto found = find_in(bytes, form)) sigreturn_ = at + *found;
-  }
-  const Process &process_;
-  Bytes buffer_;
-  uint64_t scanned_ = 0;
-  std::optional<RunAddr> ret_;
-  std::optional<RunAddr> sigreturn_;
-};
-
-// Where a candidate stands, from /proc/TID/syscall: "running", or "NR ARG... SP PC" (NR -1: blocked outside a call).
-struct Whereabouts {
-  bool blocked = false;
-  int64_t number = kNotInSyscall;
-  uint64_t arguments[6] = {};
-};
-
-Whereabouts read_whereabouts(const Process &process, pid_t tid) {
-  Whereabouts out;
-  const Result<std::string> text = process.task_text(tid, "syscall");
-  if (!text || text->empty() || (*text)[0] == 'r') return out;
-  const char *at = text->data();
-  const char *end = at + text->size();
-  const auto first = std::from_chars(at, end, out.number);
-  if (first.ec != std::errc()) return out;
-  out.blocked = true;
-  at = first.ptr;
-  for (uint64_t &argument : out.arguments) {
-    if (out.number < 0 || end - at < 4) break;
-    const auto next = std::from_chars(at + 3, end, argument, 16);  // skips " 0x"
-    if (next.ec != std::errc()) break;
-    at = next.ptr;
-  }
-  return out;
-}
-
-// Calls that a stop may cut short for good: bytes already moved are reported as a short count.
-bool may_be_cut_short(int64_t number) {
-  static constexpr std::array<int64_t, 10> kCalls = {SYS_write,    SYS_pwrite64, SYS_writev, SYS_sendto,
-                                                     SYS_sendmsg,  SYS_sendfile, SYS_splice, SYS_tee,
-                                                     SYS_vmsplice, SYS_sendmmsg};
-  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
-}
-
-// glibc's internal low-level locks wait with plain FUTEX_WAIT; condition variables, joins and semaphores use the bitset
-// form. A thread in the first may be inside malloc.
-bool may_hold_library_lock(const Whereabouts &where) {
-  constexpr uint64_t kFutexCommandMask = 0x7f;
-  constexpr uint64_t kFutexWaitBitset = 9;
-  switch (where.number) {
-    case SYS_futex:
-      return (where.arguments[1] & kFutexCommandMask) != kFutexWaitBitset;
-    case SYS_brk:
-    case SYS_mmap:
-    case SYS_munmap:
-    case SYS_mprotect:
-    case SYS_madvise:
-    case SYS_mremap:
-      return true;
-    default:
-      return false;
-  }
-}
 
 bool makes_or_ends_tasks(uint64_t number) {
   static constexpr std::array<uint64_t, 8> kCalls = {SYS_clone,  SYS_fork, SYS_vfork,      SYS_clone3,
@@ -132,43 +29,6 @@ bool is_library_of_concern(const std::string &name) {
        {"libc.", "libc-", "libgcc_s", "ld-linux", "ld-", "ld.", "libpthread", "ld-musl"})
     if (file.substr(0, prefix.size()) == prefix) return true;
   return false;
-}
-
-struct Candidate {
-  pid_t tid = 0;
-  int rank = 0;  // lower is better
-  Whereabouts where;
-};
-
-// Blocked threads first: borrowing those delays nobody. The leader first among equals: its stack is the roomiest.
-std::vector<Candidate> candidates(const Process &process, BorrowFor purpose, const std::vector<pid_t> &tasks) {
-  std::vector<Candidate> out;
-  for (size_t i = 0; i < std::min(tasks.size(), kMaxThreadsTried); ++i) {
-    Candidate candidate{tasks[i], 0, read_whereabouts(process, tasks[i])};
-    const Whereabouts &where = candidate.where;
-    if (where.number == SYS_vfork || (where.blocked && may_be_cut_short(where.number))) candidate.rank += 8;
-    if (purpose == BorrowFor::function_call && where.blocked && may_hold_library_lock(where)) continue;
-    if (!where.blocked) candidate.rank += 2;
-    if (candidate.tid != process.pid()) candidate.rank += 1;
-    out.push_back(candidate);
-  }
-  std::stable_sort(out.begin(), out.end(), [](const Candidate &a, const Candidate &b) { return a.rank < b.rank; });
-  return out;
-}
-
-// Empty when the thread can be borrowed, else why not.
-std::string check_stack(const Maps &maps, const Registers &registers) {
-  const Mapping *stack = maps.at(RunAddr(registers.rsp));
-  if (stack == nullptr || !stack->readable || !stack->writable || stack->shared)
-    return "its stack is not ordinary memory";
-  // Below the stack pointer of a coroutine in a heap there may be somebody else's memory. Native stacks are those of
-  // the kernel and those that hold their own thread control block, as every C library's do.
-  const bool native = stack->name == "[stack]" ||
-                      (stack->range.contains(RunAddr(registers.fs_base)) && registers.fs_base > registers.rsp);
-  if (!native) return "it does not run on its own stack";
-  constexpr uint64_t kRoom = 40 << 10;
-  if (registers.rsp - stack->range.begin.value < kRoom) return "its stack has too little room";
-  return {};
 }
 
 // For calling functions: whether the thread may be in the middle of the C library's, libgcc's or the loader's own work.
@@ -185,35 +45,7 @@ std::string check_place(const std::vector<Module> &modules, const Registers &reg
   return {};
 }
 
-// A thread stopped inside a restartable sequence must resume at its abort address: once its rip is moved elsewhere
-// the kernel forgets that it was inside. Being stopped is a preemption, so that is what the kernel would do anyhow.
-Status leave_restartable_sequence(const Process &process, const Tracee &tracee, Registers &registers) {
-  const std::optional<uint64_t> area = TRY(tracee.rseq_area());
-  if (!area) return {};
-  const Result<uint64_t> descriptor = process.read_value<uint64_t>(RunAddr(*area + kRseqCsOffset));
-  if (!descriptor || *descriptor == 0) return {};
-  // struct rseq_cs { u32 version, flags; u64 start_ip, post_commit_offset, abort_ip }
-  const Result<std::array<uint64_t, 4>> section = process.read_value<std::array<uint64_t, 4>>(RunAddr(*descriptor));
-  if (!section) return {};
-  if (registers.rip - (*section)[1] < (*section)[2]) registers.rip = (*section)[3];
-  return {};
-}
-
 }  // namespace
-
-Result<Gadgets> find_gadgets(const Process &process, const Maps &maps) {
-  GadgetSearch search(process);
-  // The C library (or the program itself when static) has both; its text is the likeliest, so look there first.
-  for (const bool libraries : {true, false})
-    for (const Mapping &mapping : maps.all()) {
-      if (search.complete()) return search.result();
-      const bool library =
-          mapping.name.find("/libc.") != std::string::npos || mapping.name.find("/libc-") != std::string::npos;
-      if (mapping.executable && mapping.readable && !mapping.shared && library == libraries) search.scan(mapping.range);
-    }
-  if (search.complete()) return search.result();
-  return Error::refused("the process has no code through which it could run a call for us and restore itself");
-}
 
 Result<BorrowedThread> BorrowedThread::borrow(const Process &process, const Maps &maps,
                                               const std::vector<Module> &modules, const Gadgets &gadgets,

@@ -8,24 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "process/gadgets.h"
+#include "process/lendable.h"
 #include "process/modules.h"
 #include "process/process.h"
 #include "process/signal_frame.h"
 #include "process/tracee.h"
 
 namespace suture {
-
-// Code of the target that borrowing goes through.
-struct Gadgets {
-  RunAddr syscall_ret;  // syscall; ret
-  RunAddr sigreturn;    // mov $15, %eax; syscall
-};
-Result<Gadgets> find_gadgets(const Process &process, const Maps &maps);
-
-enum class BorrowFor {
-  syscalls,
-  function_call,  // additionally: not in the middle of the C library's, the loader's or libgcc's own work
-};
 
 class BorrowedThread {
  public:

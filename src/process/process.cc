@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -131,8 +132,9 @@ Result<Process> Process::open(pid_t pid) {
     }
     if (out.live_thread_ == 0) return Error::refused(cat("process ", pid, " (", out.comm_, ") is a zombie"));
   }
+  out.tasks_ = open_folder(out.folder_.get(), "task");
   out.task_ = open_folder(out.folder_.get(), cat("task/", out.live_thread_));
-  if (!out.task_) return gone(pid);
+  if (!out.tasks_ || !out.task_) return gone(pid);
   out.memory_ = Fd(::openat(out.task_.get(), "mem", O_RDWR | O_CLOEXEC));
   if (!out.memory_) {
     if (errno == ENOENT || errno == ESRCH) return gone(pid);
@@ -157,6 +159,12 @@ Result<Maps> Process::maps() const {
 
 Result<std::vector<pid_t>> Process::tasks() const {
   return numbers_in(folder_.get(), "task");
+}
+
+// The folder of the threads has a link for each, and two (proc_task_getattr of the kernel).
+size_t Process::thread_count() const {
+  struct stat folder {};
+  return ::fstat(tasks_.get(), &folder) == 0 && folder.st_nlink > 2 ? static_cast<size_t>(folder.st_nlink) - 2 : 0;
 }
 
 Status Process::read(RunAddr at, std::span<uint8_t> out) const {

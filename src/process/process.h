@@ -40,6 +40,8 @@ class Process {
   Result<std::string> task_text(pid_t tid, const char *file) const;
   Result<Maps> maps() const;
   Result<std::vector<pid_t>> tasks() const;
+  // How many threads there are, in one cheap look; 0 when it cannot be told.
+  size_t thread_count() const;
   // Descriptor of the pinned thread's /proc folder.
   int proc_fd() const { return task_.get(); }
   int pidfd() const { return pidfd_.get(); }
@@ -69,6 +71,7 @@ class Process {
   uint64_t start_time_ = 0;
   std::string comm_;
   Fd folder_;  // /proc/PID
+  Fd tasks_;   // /proc/PID/task
   Fd task_;    // /proc/PID/task/TID of live_thread_
   Fd pidfd_;
   Fd memory_;

@@ -25,18 +25,28 @@ constexpr uint64_t kUcontextBytes = 8 + 8 + 24 + 256 + 8;
 constexpr uint32_t kInvalidAltStackMode = 3;
 constexpr uint64_t kSyscallInsnBytes = 2;
 
+// Where each feature's part of the standard-format image ends; 0 for what is no user state.
+const std::array<size_t, 63> &feature_ends() {
+  static const std::array<size_t, 63> ends = [] {
+    std::array<size_t, 63> out{};
+    for (unsigned feature = 2; feature < out.size(); ++feature) {
+      unsigned size = 0;
+      unsigned offset = 0;
+      unsigned flags = 0;
+      unsigned unused = 0;
+      __cpuid_count(0xd, feature, size, offset, flags, unused);
+      if ((flags & 1) == 0 && size != 0) out[feature] = size_t{offset} + size;  // bit 0: supervisor state, not here
+    }
+    return out;
+  }();
+  return ends;
+}
+
 // Bytes of the standard-format image for a set of features.
 size_t image_bytes(uint64_t features) {
   size_t out = kLegacyAndHeaderBytes;
-  for (unsigned feature = 2; feature < 63; ++feature) {
-    if (!(features >> feature & 1)) continue;
-    unsigned size = 0;
-    unsigned offset = 0;
-    unsigned flags = 0;
-    unsigned unused = 0;
-    __cpuid_count(0xd, feature, size, offset, flags, unused);
-    if ((flags & 1) == 0) out = std::max<size_t>(out, size_t{offset} + size);  // bit 0: supervisor state, not here
-  }
+  for (size_t feature = 2; feature < feature_ends().size(); ++feature)
+    if (features >> feature & 1) out = std::max(out, feature_ends()[feature]);
   return out;
 }
 
@@ -83,7 +93,62 @@ void write_registers(const Registers &r, uint64_t image_at, ByteWriter &out) {
   out.zeros(8 * 8);
 }
 
+// The frame's head up to the registers.
+void write_head(uint64_t flags, RunAddr sigreturn, ByteWriter &out) {
+  out.u64(sigreturn.value);
+  out.u64(flags | kFlagSegmentSs | kFlagStrictRestoreSs);
+  out.u64(0);  // uc_link
+  // rt_sigreturn also sets the alternate stack; a mode that does not exist is rejected and ignored, which keeps it.
+  out.u64(0);
+  out.u32(kInvalidAltStackMode);
+  out.u32(0);
+  out.u64(0);
+}
+
+constexpr uint64_t kFrameBytes = 8 + kUcontextBytes;  // with the return address, without vector state
+static_assert(kFrameBytes <= 320);
+constexpr uint64_t kFrameStride = 320;  // keeps `at` at 8 modulo 16
+constexpr uint64_t kAllBlocked = ~uint64_t{0};
+
+Registers with_call(const Registers &registers, const ChainedCall &call, RunAddr syscall_ret, RunAddr stack) {
+  Registers out = registers;
+  out.rip = syscall_ret.value;
+  out.rsp = stack.value;
+  out.rax = call.number;
+  out.orig_rax = static_cast<unsigned long long>(int64_t{-1});  // not in a call: nothing to restart
+  out.rdi = call.arguments[0];
+  out.rsi = call.arguments[1];
+  out.rdx = call.arguments[2];
+  out.r10 = call.arguments[3];
+  out.r8 = call.arguments[4];
+  out.r9 = call.arguments[5];
+  return out;
+}
+
 }  // namespace
+
+void prepare_signal_frames() {
+  (void)feature_ends();
+}
+
+CallChain build_call_chain(const SignalFrame &last, const Registers &registers, RunAddr syscall_ret, RunAddr sigreturn,
+                           std::span<const ChainedCall> calls) {
+  CallChain out;
+  const uint64_t between = (calls.size() - 1) * kFrameStride;
+  out.at = RunAddr(last.at.value - between);
+  out.first_registers = with_call(registers, calls[0], syscall_ret, out.at);
+  ByteWriter writer;
+  for (size_t i = 1; i < calls.size(); ++i) {
+    // Without vector state the kernel clears it; the last frame brings it back.
+    write_head(0, sigreturn, writer);
+    write_registers(with_call(registers, calls[i], syscall_ret, out.at + i * kFrameStride), 0, writer);
+    writer.u64(kAllBlocked);
+    writer.zeros(i * kFrameStride - writer.size());
+  }
+  writer.append(last.bytes);
+  out.bytes = std::move(writer).take();
+  return out;
+}
 
 SignalFrame build_signal_frame(const Registers &registers, uint64_t signal_mask, ByteView extended, RunAddr sigreturn) {
   const Bytes image = frame_image(extended);
@@ -95,14 +160,7 @@ SignalFrame build_signal_frame(const Registers &registers, uint64_t signal_mask,
   out.low_limit = out.at.value - kCalleeStackBytes;
 
   ByteWriter writer;
-  writer.u64(sigreturn.value);
-  writer.u64((image.size() > kLegacyBytes ? kFlagXstate : 0) | kFlagSegmentSs | kFlagStrictRestoreSs);
-  writer.u64(0);  // uc_link
-  // rt_sigreturn also sets the alternate stack; a mode that does not exist is rejected and ignored, which keeps it.
-  writer.u64(0);
-  writer.u32(kInvalidAltStackMode);
-  writer.u32(0);
-  writer.u64(0);
+  write_head(image.size() > kLegacyBytes ? kFlagXstate : 0, sigreturn, writer);
   write_registers(registers, image_at, writer);
   writer.u64(signal_mask);
   writer.zeros(image_at - out.at.value - writer.size());

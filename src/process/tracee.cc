@@ -18,6 +18,9 @@
 #ifndef PTRACE_GET_RSEQ_CONFIGURATION
 #define PTRACE_GET_RSEQ_CONFIGURATION static_cast<__ptrace_request>(0x420f)
 #endif
+#ifndef PTRACE_SECCOMP_GET_FILTER
+#define PTRACE_SECCOMP_GET_FILTER static_cast<__ptrace_request>(0x420c)
+#endif
 #ifndef NT_X86_XSTATE
 #define NT_X86_XSTATE 0x202
 #endif
@@ -25,7 +28,6 @@
 namespace suture {
 namespace {
 
-constexpr size_t kMaxExtendedState = 64 << 10;
 constexpr uint64_t kSyscallStopMark = 0x80;  // PTRACE_O_TRACESYSGOOD adds it to SIGTRAP
 
 long request(__ptrace_request what, pid_t tid, uint64_t address, uint64_t data) {
@@ -82,7 +84,7 @@ Status Tracee::interrupt() {
   return {};
 }
 
-Result<Tracee::Event> Tracee::wait_event(Deadline deadline) {
+Result<Tracee::Event> Tracee::wait_event(Deadline deadline, Deadline spin) {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
@@ -98,6 +100,7 @@ Result<Tracee::Event> Tracee::wait_event(Deadline deadline) {
       state_ = State::gone;
       return Event{0, Waited::gone};
     }
+    if (spin.at_ns != 0 && !spin.passed()) continue;
     const uint64_t left = deadline.left_ns();
     if (left == 0) return Event{0, Waited::late};
     // The signal stays pending from before the waitpid above, so no stop can be missed between the two.
@@ -108,10 +111,10 @@ Result<Tracee::Event> Tracee::wait_event(Deadline deadline) {
   }
 }
 
-Result<Tracee::Waited> Tracee::wait_stop(Deadline deadline) {
+Result<Tracee::Waited> Tracee::wait_stop(Deadline deadline, Deadline spin) {
   if (state_ == State::stopped) return Waited::stopped;
   for (;;) {
-    const Event event = TRY(wait_event(deadline));
+    const Event event = TRY(wait_event(deadline, spin));
     if (event.waited != Waited::stopped) return event.waited;
     state_ = State::stopped;
     const int signal = WSTOPSIG(event.status);
@@ -177,13 +180,23 @@ Status Tracee::set_signal_mask(uint64_t mask) {
   return {};
 }
 
-Result<Bytes> Tracee::extended_state() const {
-  Bytes out(kMaxExtendedState);
+Result<size_t> Tracee::extended_state(std::span<uint8_t> out) const {
   iovec piece{out.data(), out.size()};
   if (::ptrace(PTRACE_GETREGSET, tid_, NT_X86_XSTATE, &piece) != 0)
     return Error::from_errno(errno, cat("cannot read the vector registers of thread ", tid_));
-  out.resize(piece.iov_len);
+  return piece.iov_len;
+}
+
+Result<Bytes> Tracee::extended_state() const {
+  Bytes out(kMaxExtendedState);
+  out.resize(TRY(extended_state(out)));
   return out;
+}
+
+std::optional<bool> Tracee::has_seccomp_filter() const {
+  // With no place to put the program, its length is the answer; EINVAL says that the thread is under no filter.
+  if (::ptrace(PTRACE_SECCOMP_GET_FILTER, tid_, 0, nullptr) >= 0) return true;
+  return errno == EINVAL ? std::optional<bool>(false) : std::nullopt;
 }
 
 Status Tracee::set_extended_state(ByteView state) {

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -16,6 +17,8 @@
 #include "process/deadline.h"
 
 namespace suture {
+
+inline constexpr size_t kMaxExtendedState = 64 << 10;
 
 using Registers = user_regs_struct;
 
@@ -39,7 +42,8 @@ class Tracee {
 
   Status interrupt();
   // Until the stop asked for by interrupt(); signals on their way are delivered, once.
-  Result<Waited> wait_stop(Deadline deadline);
+  // Until `spin` it keeps asking without sleeping.
+  Result<Waited> wait_stop(Deadline deadline, Deadline spin = Deadline{0});
   // Lets a stopped thread go on but stays attached.
   Status resume();
   // Lets it go on and off the leash.
@@ -50,6 +54,10 @@ class Tracee {
   Result<uint64_t> signal_mask() const;
   Status set_signal_mask(uint64_t mask);
   Result<Bytes> extended_state() const;  // NT_X86_XSTATE
+  // The same into memory that is there already; the number of bytes.
+  Result<size_t> extended_state(std::span<uint8_t> out) const;
+  // Whether a seccomp filter watches the thread; nullopt when we may not know.
+  std::optional<bool> has_seccomp_filter() const;
   Status set_extended_state(ByteView state);
   // Writes through PTRACE_POKEDATA, for systems where the memory descriptor may not.
   Status poke(RunAddr at, ByteView bytes);
@@ -71,7 +79,7 @@ class Tracee {
     int status = 0;
     Waited waited = Waited::late;
   };
-  Result<Event> wait_event(Deadline deadline);
+  Result<Event> wait_event(Deadline deadline, Deadline spin = Deadline{0});
   Status restart(int request, int signal);
 
   pid_t tid_ = 0;

@@ -15,6 +15,9 @@ namespace {
 
 // A target that makes threads faster than they are stopped is a refusal, not a hang.
 constexpr int kMaxPasses = 50;
+// For how long a stop waits for threads without giving up the processor: waking up takes longer than most stops. No
+// longer than that, as under real-time priority it may be the processor that a thread waits for.
+constexpr uint64_t kSpinUs = 100;
 
 std::string describe(const Process &process, pid_t tid) {
   const Result<std::string> stat = process.task_text(tid, "stat");
@@ -24,6 +27,15 @@ std::string describe(const Process &process, pid_t tid) {
   const bool uninterruptible = fields && fields->state == 'D';
   return cat("thread ", tid, " (", name, ") does not stop",
              uninterruptible ? ": it is in an uninterruptible wait (a vfork parent, or disk or network storage)" : "");
+}
+
+bool can_spin() {
+  static const bool several = [] {
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    return ::sched_getaffinity(0, sizeof mine, &mine) != 0 || CPU_COUNT(&mine) > 1;
+  }();
+  return several;
 }
 
 }  // namespace
@@ -62,66 +74,97 @@ Status World::seize_all() {
   return Error::refused("the process makes threads faster than they can be attached to");
 }
 
-Status World::stop(Deadline deadline) {
+Status World::begin_stop() {
+  if (stopped_) return {};
   stop_began_ns_ = now_ns();
   stopped_ = true;  // from here on ~World lets go of whoever is stopped
-  Status done = stop_seized(deadline);
-  for (int pass = 0; done && !nobody_new(); ++pass) {
-    if (pass == kMaxPasses) {
-      done = Error::refused("the process makes threads faster than they can be stopped");
-      break;
-    }
-    const Result<size_t> added = seize_new();
-    if (!added)
-      done = added.error();
-    else if (*added == 0)
-      break;  // a full pass found nobody new, and whoever could clone is stopped
-    else
-      done = stop_seized(deadline);
-  }
-  if (done) done = take_registers();
-  if (done) return {};
+  snapshot_.clear();
+  snapshot_.reserve(tracees_.size());
+  sleeper_count_ = 0;
+  for (auto &[tid, tracee] : tracees_)  // kept stopped since the last time
+    if (tracee.state() == Tracee::State::stopped) TRY(take_registers(tracee));
+  return {};
+}
+
+Status World::give_up_stop(Status why) {
   (void)resume();  // the first error is the one to tell
+  return why;
+}
+
+Status World::stop_sleepers(Deadline deadline) {
+  const std::vector<pid_t> tids = sleepers();
+  Status done = begin_stop();
+  if (done) done = stop_threads(tids, deadline);
+  if (!done) return give_up_stop(std::move(done));
+  sleeper_count_ = snapshot_.size();
   return done;
 }
 
-Status World::stop_seized(Deadline deadline) {
-  for (auto &[tid, tracee] : tracees_)
-    if (tracee.state() != Tracee::State::gone) TRY(tracee.interrupt());
-  for (auto &[tid, tracee] : tracees_) {
-    if (tracee.state() == Tracee::State::gone) continue;
-    const Tracee::Waited waited = TRY(tracee.wait_stop(deadline));
-    if (waited == Tracee::Waited::late) return Error::refused(describe(process_, tid));
+Status World::stop(Deadline deadline) {
+  Status done = begin_stop();
+  if (done) done = stop_all(deadline);
+  if (done && snapshot_.empty()) done = Error::failed(cat("process ", process_.pid(), " is gone"));
+  return done ? std::move(done) : give_up_stop(std::move(done));
+}
+
+Status World::stop_all(Deadline deadline) {
+  for (int pass = 0;; ++pass) {
+    TRY(stop_threads(running(), deadline));
+    if (nobody_new()) return {};
+    if (pass == kMaxPasses) return Error::refused("the process makes threads faster than they can be stopped");
+    if (TRY(seize_new()) == 0) return {};  // a full pass found nobody new, and whoever could clone is stopped
   }
-  forget_gone();
+}
+
+// Interrupted all at once, then waited for in the same order.
+Status World::stop_threads(const std::vector<pid_t> &tids, Deadline deadline) {
+  for (const pid_t tid : tids) TRY(tracees_.at(tid).interrupt());
+  const Deadline spin = Deadline::in_us(can_spin() ? kSpinUs : 0);
+  for (const pid_t tid : tids) {
+    const auto entry = tracees_.find(tid);
+    const Tracee::Waited waited = TRY(entry->second.wait_stop(deadline, spin));
+    if (waited == Tracee::Waited::late) return Error::refused(describe(process_, tid));
+    if (waited == Tracee::Waited::gone)
+      tracees_.erase(entry);
+    else
+      TRY(take_registers(entry->second));
+  }
   if (tracees_.empty()) return Error::failed(cat("process ", process_.pid(), " is gone"));
   return {};
 }
 
-void World::forget_gone() {
-  std::erase_if(tracees_, [](const auto &entry) { return entry.second.state() == Tracee::State::gone; });
+// Threads that a look from outside finds blocked in the kernel.
+std::vector<pid_t> World::sleepers() const {
+  std::vector<pid_t> out;
+  for (const pid_t tid : running()) {
+    // "running", or the number and arguments of the system call that it is blocked in
+    const Result<std::string> call = process_.task_text(tid, "syscall");
+    if (call && !call->empty() && call->front() != 'r') out.push_back(tid);
+  }
+  return out;
 }
 
-// The kernel's own count is one cheap read; listing all threads again is needed only when it differs from ours (new
+std::vector<pid_t> World::running() const {
+  std::vector<pid_t> out;
+  out.reserve(tracees_.size());
+  for (const auto &[tid, tracee] : tracees_)
+    if (tracee.state() != Tracee::State::stopped) out.push_back(tid);
+  return out;
+}
+
+// The kernel's own count is one cheap look; listing all threads again is needed only when it differs from ours (new
 // threads, or an exited leader).
 bool World::nobody_new() const {
-  if (!sharers_.empty()) return false;
-  const Result<std::string> status = process_.proc_text("status");
-  return status && status_number(*status, "Threads") == tracees_.size();
+  return sharers_.empty() && process_.thread_count() == tracees_.size();
 }
 
-Status World::take_registers() {
-  snapshot_.clear();
-  snapshot_.reserve(tracees_.size());
-  for (auto &[tid, tracee] : tracees_) {
-    Result<Registers> registers = tracee.registers();
-    if (!registers) continue;  // killed while stopped: it will not run again
-    if (hide_interruption(*registers)) TRY(tracee.set_registers(*registers));
-    // Kernel workers of io_uring are listed as threads; they have no user state.
-    if (registers->rip == 0 && registers->rsp == 0) continue;
-    snapshot_.push_back({tid, *registers});
-  }
-  if (snapshot_.empty()) return Error::failed(cat("process ", process_.pid(), " is gone"));
+Status World::take_registers(Tracee &tracee) {
+  Result<Registers> registers = tracee.registers();
+  if (!registers) return {};  // killed while stopped: it will not run again
+  if (hide_interruption(*registers)) TRY(tracee.set_registers(*registers));
+  // Kernel workers of io_uring are listed as threads; they have no user state.
+  if (registers->rip == 0 && registers->rsp == 0) return {};
+  snapshot_.push_back({tracee.tid(), *registers});
   return {};
 }
 
@@ -129,13 +172,25 @@ Status World::resume() {
   return resume_except({});
 }
 
-Status World::resume_except(const std::vector<pid_t> &kept) {
+// Those that ran when they were stopped go on first: for them it was a pause.
+template <typename LetGo>
+Status World::for_each_awake_first(LetGo let_go) {
   Status first;
-  for (auto &[tid, tracee] : tracees_) {
-    if (std::find(kept.begin(), kept.end(), tid) != kept.end()) continue;
-    Status done = tracee.resume();
+  const auto note = [&](Status done) {
     if (!done && first) first = std::move(done);
-  }
+  };
+  for (size_t i = sleeper_count_; i < snapshot_.size(); ++i)
+    if (const auto entry = tracees_.find(snapshot_[i].tid); entry != tracees_.end()) note(let_go(entry->second));
+  for (auto &[tid, tracee] : tracees_) note(let_go(tracee));
+  return first;
+}
+
+Status World::resume_except(const std::vector<pid_t> &kept) {
+  Status first = for_each_awake_first([&](Tracee &tracee) -> Status {
+    if (tracee.state() != Tracee::State::stopped) return {};
+    if (std::find(kept.begin(), kept.end(), tracee.tid()) != kept.end()) return {};
+    return tracee.resume();
+  });
   stopped_ = false;
   last_stop_ns_ = now_ns() - stop_began_ns_;
   return first;
@@ -159,12 +214,9 @@ Status World::wait_running(Deadline until) {
 }
 
 Status World::release() {
-  Status first;
-  for (auto &[tid, tracee] : tracees_) {
-    if (tracee.state() != Tracee::State::stopped) continue;
-    Status done = tracee.detach();
-    if (!done && first) first = std::move(done);
-  }
+  Status first = for_each_awake_first([](Tracee &tracee) -> Status {
+    return tracee.state() == Tracee::State::stopped ? tracee.detach() : Status();
+  });
   if (stopped_) last_stop_ns_ = now_ns() - stop_began_ns_;
   stopped_ = false;
   tracees_.clear();  // those that run are stopped for a moment to be detached

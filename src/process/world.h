@@ -26,7 +26,12 @@ class World {
   ~World();
 
   Status seize_all();
-  // Refused when some thread does not stop by the deadline (named); everyone runs again then.
+  // The first half of a stop: stops the threads that sleep in the kernel, which notice nothing of it, while all others
+  // still run. What they left on their stacks does not change any more, so it can be looked at before anybody is kept
+  // from working. May be left out. Fails as stop() does.
+  Status stop_sleepers(Deadline deadline);
+  // Stops everybody else, last of all those that were running. Refused when some thread does not stop by the deadline
+  // (named); everyone runs again then.
   Status stop(Deadline deadline);
   // Everyone goes on, still attached, ready for another stop().
   Status resume();
@@ -38,7 +43,7 @@ class World {
   Status release();
 
   bool stopped() const { return stopped_; }
-  // While stopped.
+  // Those stopped by stop_sleepers(), then, behind them, those stopped by stop().
   const std::vector<StoppedThread> &threads() const { return snapshot_; }
   Tracee *any_stopped();
   // A stopped thread of threads(), to be used alone while the others stay as they are; taken back, it is one of them
@@ -51,15 +56,22 @@ class World {
 
  private:
   Result<size_t> seize_new();
-  Status stop_seized(Deadline deadline);
-  Status take_registers();
+  Status begin_stop();
+  Status stop_all(Deadline deadline);
+  Status stop_threads(const std::vector<pid_t> &tids, Deadline deadline);
+  Status take_registers(Tracee &tracee);
+  std::vector<pid_t> sleepers() const;
+  std::vector<pid_t> running() const;
   bool nobody_new() const;
-  void forget_gone();
+  Status give_up_stop(Status why);
+  template <typename LetGo>
+  Status for_each_awake_first(LetGo let_go);
 
   const Process &process_;
   std::vector<Process> sharers_;
   std::map<pid_t, Tracee> tracees_;
   std::vector<StoppedThread> snapshot_;
+  size_t sleeper_count_ = 0;  // of the snapshot
   bool stopped_ = false;
   uint64_t stop_began_ns_ = 0;
   uint64_t last_stop_ns_ = 0;

@@ -1,0 +1,172 @@
+#include "process/errand.h"
+
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "base/byte_writer.h"
+#include "base/cat.h"
+#include "base/fault.h"
+#include "process/interrupted_call.h"
+
+namespace suture {
+namespace {
+
+constexpr uint64_t kAllSignals = ~uint64_t{0};
+constexpr uint64_t kStopPatienceMs = 20;
+constexpr uint64_t kSpinUs = 100;
+constexpr size_t kMaxTried = 4;  // threads; what none of these is fit for is done with a borrowed one
+constexpr int64_t kRestartBlock = -516;
+constexpr size_t kWord = 8;
+
+uint64_t random_word() {
+  uint64_t out = 0;
+  (void)::getrandom(&out, sizeof out, 0);  // 8 bytes always come; whatever they are, they only have to differ
+  return out;
+}
+
+// The memory below the frames: a random word, the scratch memory, two more words. The last is what the chain's last call
+// writes the signal mask over, which is how its end is seen; the others tell whether the memory between is still ours
+// when it is read, as the thread goes on to use its stack.
+class Luggage {
+ public:
+  explicit Luggage(const Errand &errand) : errand_(errand), scratch_bytes_((errand.scratch.size() + 7) / 8 * 8) {
+    writer_.u64(before_);
+    writer_.append(errand.scratch);
+    writer_.zeros(scratch_bytes_ - errand.scratch.size());
+    writer_.u64(after_);
+    writer_.u64(unfinished_);
+  }
+  uint64_t size() const { return scratch_bytes_ + 3 * kWord; }
+  const Bytes &bytes() const { return writer_.bytes(); }
+
+  std::vector<ChainedCall> calls(RunAddr at) const {
+    std::vector<ChainedCall> out;
+    for (const ErrandCall &call : errand_.calls) {
+      ChainedCall &made = out.emplace_back(ChainedCall{call.number, call.arguments});
+      if (call.scratch_argument) made.arguments[*call.scratch_argument] += at.value + kWord;
+    }
+    // With no new mask, only the old one is written.
+    const uint64_t end = at.value + size() - kWord;
+    out.push_back({SYS_rt_sigprocmask, {0, 0, end, sizeof(uint64_t), 0, 0}});
+    return out;
+  }
+
+  bool is_finished(ByteView now) const { return load<uint64_t>(now, now.size() - kWord) != unfinished_; }
+  std::optional<Bytes> scratch(ByteView now) const {
+    const bool ours = load<uint64_t>(now, 0) == before_ && load<uint64_t>(now, now.size() - 2 * kWord) == after_;
+    if (!ours) return std::nullopt;
+    return Bytes(now.begin() + kWord, now.begin() + static_cast<ptrdiff_t>(kWord + errand_.scratch.size()));
+  }
+
+ private:
+  const Errand &errand_;
+  size_t scratch_bytes_;
+  uint64_t before_ = random_word();
+  uint64_t after_ = random_word();
+  uint64_t unfinished_ = random_word();
+  ByteWriter writer_;
+};
+
+class Traveller {
+ public:
+  Traveller(const Process &process, const Maps &maps, const Gadgets &gadgets, const Errand &errand)
+      : process_(process), maps_(maps), gadgets_(gadgets), errand_(errand), luggage_(errand) {
+    prepare_signal_frames();
+    // Touched here, so that it need not be in the stop.
+    extended_.resize(kMaxExtendedState);
+  }
+
+  // Whether this thread has set off.
+  Result<bool> send(pid_t tid) {
+    std::optional<Tracee> tracee = TRY(Tracee::seize(tid));
+    if (!tracee) return false;
+    TRY(tracee->interrupt());
+    const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kStopPatienceMs), Deadline::in_us(kSpinUs)));
+    if (waited != Tracee::Waited::stopped) return false;
+    const Result<bool> sent = set_off(*tracee);
+    fault_point("errand-set");
+    TRY(tracee->detach());
+    fault_point("errand-gone");
+    return sent;
+  }
+
+  Result<ErrandReport> await(Deadline deadline) const {
+    constexpr uint64_t kPatienceUs = 200;
+    constexpr timespec kBetween{0, 100000};
+    Bytes now(static_cast<size_t>(luggage_.size()));
+    const Deadline spin = Deadline::in_us(kPatienceUs);
+    for (;;) {
+      TRY(process_.read(luggage_at_, now));
+      if (luggage_.is_finished(now)) return ErrandReport{luggage_.scratch(now)};
+      if (deadline.passed())
+        return Error::refused("a thread gets no processor time (frozen, or the machine is overloaded)");
+      if (spin.passed()) ::nanosleep(&kBetween, nullptr);
+    }
+  }
+
+ private:
+  // Everything here is in the stop. The frames are complete before the first register is changed.
+  Result<bool> set_off(Tracee &tracee) {
+    if (tracee.in_group_stop()) return false;  // it would not run before somebody continues the process
+    Registers exact = TRY(tracee.registers());
+    if (hide_interruption(exact)) TRY(tracee.set_registers(exact));
+    // The kernel forgets how much of a time-out is left when a frame is returned into.
+    const bool timed = restarts_call(exact) && static_cast<int64_t>(exact.rax) == kRestartBlock;
+    if (timed || !check_stack(maps_, exact).empty()) return false;
+    if (tracee.has_seccomp_filter().value_or(true)) return false;  // a filter can be suspended only while attached
+    if (errand_.still_wanted && !errand_.still_wanted()) return false;
+    TRY(leave_restartable_sequence(process_, tracee, exact));
+    const uint64_t mask = TRY(tracee.signal_mask());
+    const size_t extended = TRY(tracee.extended_state(extended_));
+    const SignalFrame frame = build_signal_frame(exact, mask, ByteView(extended_).first(extended), gadgets_.sigreturn);
+    return write_chain(tracee, frame, exact);
+  }
+
+  Result<bool> write_chain(Tracee &tracee, const SignalFrame &frame, const Registers &exact) {
+    const uint64_t below = luggage_.size() + (errand_.calls.size() + 1) * kMostFrameBytes;
+    luggage_at_ = RunAddr((frame.at.value - below) & ~uint64_t{63});
+    const CallChain chain =
+        build_call_chain(frame, exact, gadgets_.syscall_ret, gadgets_.sigreturn, luggage_.calls(luggage_at_));
+    if (luggage_at_ + luggage_.size() > chain.at) return Error::failed("the frames of an errand overlap");
+    Bytes all = luggage_.bytes();
+    all.resize(static_cast<size_t>(chain.at - luggage_at_));
+    all.insert(all.end(), chain.bytes.begin(), chain.bytes.end());
+    if (!process_.write(luggage_at_, all)) return false;
+    fault_point("errand-frames");
+    TRY(tracee.set_registers(chain.first_registers));
+    fault_point("errand-registers");
+    TRY(tracee.set_signal_mask(kAllSignals));
+    return true;
+  }
+
+  static constexpr uint64_t kMostFrameBytes = 384;
+  const Process &process_;
+  const Maps &maps_;
+  const Gadgets &gadgets_;
+  const Errand &errand_;
+  Luggage luggage_;
+  Bytes extended_;
+  RunAddr luggage_at_;
+};
+
+}  // namespace
+
+Result<std::optional<ErrandReport>> run_errand(const Process &process, const Maps &maps, const Gadgets &gadgets,
+                                               const Errand &errand, Deadline deadline) {
+  Traveller traveller(process, maps, gadgets, errand);
+  size_t tried = 0;
+  for (const Candidate &candidate : candidates(process, BorrowFor::syscalls, TRY(process.tasks()))) {
+    if (++tried > kMaxTried) break;
+    const Result<std::string> status = process.task_text(candidate.tid, "status");
+    if (!status || status_number(*status, "Seccomp").value_or(1) != 0) continue;
+    const std::string_view state = status_field(*status, "State");
+    if (state.empty() || state[0] == 'D' || state[0] == 'Z' || state[0] == 'T') continue;
+    if (!TRY(traveller.send(candidate.tid))) continue;
+    return std::optional<ErrandReport>(TRY(traveller.await(deadline)));
+  }
+  return std::optional<ErrandReport>();
+}
+
+}  // namespace suture
