@@ -165,15 +165,18 @@ Result<bool> tsc_is_readable(const Session &session, BorrowedThread &thread) {
   return got == 0 && mode && *mode == PR_TSC_ENABLE;
 }
 
-// Through a borrowed thread: the units from `first` on.
+// Through a borrowed thread: the units from `first` on, and what the errands did not find out.
 Status map_borrowing(Session &session, std::vector<Unit> &units, size_t first, Naming naming) {
   BorrowedThread thread = TRY(session.borrow(BorrowFor::syscalls));
   session.tsc_is_readable = TRY(tsc_is_readable(session, thread));
-  for (size_t i = first; i < units.size(); ++i) {
-    store<uint64_t>(units[i].code, kFlagsOffset, session.tsc_is_readable ? kFlagTscIsReadable : 0);
-    Status done = map_unit(session.process, thread, units[i], naming);
+  const uint64_t flags = session.tsc_is_readable ? kFlagTscIsReadable : 0;
+  for (size_t i = 0; i < units.size(); ++i) {
+    store<uint64_t>(units[i].code, kFlagsOffset, flags);
+    Status done = i < first ? write_or_poke(session.process, thread, units[i].record.code.begin + kFlagsOffset,
+                                            {reinterpret_cast<const uint8_t *>(&flags), sizeof flags})
+                            : map_unit(session.process, thread, units[i], naming);
     if (done) continue;
-    for (size_t j = 0; j < i; ++j) {
+    for (size_t j = 0; j < std::max(i, first); ++j) {
       (void)unmap_range(thread, units[j].record.data);  // best effort: the next run finds what stays
       (void)unmap_range(thread, units[j].record.code);
     }
@@ -187,7 +190,8 @@ Status map_all(Session &session, std::vector<Unit> &units, Naming naming) {
   size_t mapped = 0;
   if (naming == Naming::automatic)
     while (mapped < units.size() && TRY(map_unit_by_errands(session, units[mapped]))) ++mapped;
-  return mapped == units.size() ? Status() : map_borrowing(session, units, mapped, naming);
+  if (mapped == units.size() && session.tsc_is_known) return {};
+  return map_borrowing(session, units, mapped, naming);
 }
 
 Status register_unwind(Session &session, const std::vector<Unit> &units, const UnwindFunctions &functions) {

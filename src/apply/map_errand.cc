@@ -68,8 +68,8 @@ class UnitErrands {
     const std::optional<ErrandReport> report = TRY(send(errand));
     if (!report) return false;
     fault_point("map-errand-file");
-    // Not knowing is no: the process is then never made to wait by the time stamp counter.
-    if (report->scratch && load<uint32_t>(*report->scratch, 0) == PR_TSC_ENABLE) session_.tsc_is_readable = true;
+    session_.tsc_is_known = report->scratch.has_value();
+    session_.tsc_is_readable = report->scratch && load<uint32_t>(*report->scratch, 0) == PR_TSC_ENABLE;
     for (const int64_t fd : TRY(list_descriptors(session_.process))) {
       if (std::binary_search(before.begin(), before.end(), fd)) continue;
       file_ = open_memory_file(session_.process, fd);
@@ -152,6 +152,7 @@ class UnitErrands {
 }  // namespace
 
 Result<bool> map_unit_by_errands(Session &session, Unit &unit) {
+  if (unit.makes_shadow_table) return false;  // which outlives the unit: its memory must not be the unit's file
   TRY(session.find_gadgets());
   return UnitErrands(session, unit).run();
 }

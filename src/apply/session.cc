@@ -22,7 +22,7 @@ bool is_live(const FoundRecord &found) {
 }  // namespace
 
 Result<Session> Session::open(pid_t pid) {
-  Session out{TRY(Process::open(pid)), {}, {}, {}, {}, {}, false};
+  Session out{TRY(Process::open(pid)), {}, {}, {}, {}, {}, false, false};
   TRY(out.refresh());
   return out;
 }

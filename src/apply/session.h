@@ -23,6 +23,8 @@ struct Session {
   std::optional<Gadgets> gadgets;
   bool tsc_is_readable = false;  // gates wait by the time stamp counter, which a process may have given up; records say
 
+  bool tsc_is_known = false;     // asked of the process by this run
+
   static Result<Session> open(pid_t pid);
   Status refresh();
   Status find_gadgets();
