@@ -209,8 +209,7 @@ class QuiescenceChecker::Check {
     if (mapping == nullptr)
       for (const Mapping &candidate : maps_.all())
         if (candidate.name == "[stack]" && from < candidate.range.begin) mapping = &candidate;
-    if (mapping == nullptr)
-      return Error::failed(cat("the stack of thread ", threads_[i].tid, " is not mapped"));
+    if (mapping == nullptr) return Error::failed(cat("the stack of thread ", threads_[i].tid, " is not mapped"));
     RunAddr end = mapping->range.end();
     const RunAddr control(registers(i).fs_base);
     const bool own = mapping->range.contains(control) && control > from;

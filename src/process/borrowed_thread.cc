@@ -13,7 +13,7 @@ namespace suture {
 namespace {
 
 constexpr uint64_t kAllSignals = ~uint64_t{0};
-constexpr uint64_t kStopPatienceMs = 50;  // for one candidate; another may be easier
+constexpr uint64_t kStopPatienceMs = 50;       // for one candidate; another may be easier
 constexpr uint64_t kRestorePatienceMs = 1000;  // for a few steps within the kernel
 constexpr uint64_t kDirectionFlag = 0x400;
 

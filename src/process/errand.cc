@@ -13,12 +13,12 @@
 namespace suture {
 namespace {
 
-constexpr uint64_t kAllSignals = ~uint64_t{0};
-constexpr uint64_t kStopPatienceMs = 20;
-constexpr uint64_t kSpinUs = 100;
+constexpr uint64_t kEverySignal = ~uint64_t{0};
+constexpr uint64_t kSendPatienceMs = 20;
+constexpr uint64_t kSendSpinUs = 100;
 constexpr size_t kMaxTried = 4;  // threads; what none of these is fit for is done with a borrowed one
-constexpr int64_t kRestartBlock = -516;
-constexpr size_t kWord = 8;
+constexpr int64_t kRestartWithTimeLeft = -516;
+constexpr size_t kWordBytes = 8;
 
 uint64_t random_word() {
   uint64_t out = 0;
@@ -26,9 +26,9 @@ uint64_t random_word() {
   return out;
 }
 
-// The memory below the frames: a random word, the scratch memory, two more words. The last is what the chain's last call
-// writes the signal mask over, which is how its end is seen; the others tell whether the memory between is still ours
-// when it is read, as the thread goes on to use its stack.
+// The memory below the frames: a random word, the scratch memory, two more words. The last is what the chain's last
+// call writes the signal mask over, which is how its end is seen; the others tell whether the memory between is still
+// ours when it is read, as the thread goes on to use its stack.
 class Luggage {
  public:
   explicit Luggage(const Errand &errand) : errand_(errand), scratch_bytes_((errand.scratch.size() + 7) / 8 * 8) {
@@ -38,26 +38,26 @@ class Luggage {
     writer_.u64(after_);
     writer_.u64(unfinished_);
   }
-  uint64_t size() const { return scratch_bytes_ + 3 * kWord; }
+  uint64_t size() const { return scratch_bytes_ + 3 * kWordBytes; }
   const Bytes &bytes() const { return writer_.bytes(); }
 
   std::vector<ChainedCall> calls(RunAddr at) const {
     std::vector<ChainedCall> out;
     for (const ErrandCall &call : errand_.calls) {
       ChainedCall &made = out.emplace_back(ChainedCall{call.number, call.arguments});
-      if (call.scratch_argument) made.arguments[*call.scratch_argument] += at.value + kWord;
+      if (call.scratch_argument) made.arguments[*call.scratch_argument] += at.value + kWordBytes;
     }
     // With no new mask, only the old one is written.
-    const uint64_t end = at.value + size() - kWord;
+    const uint64_t end = at.value + size() - kWordBytes;
     out.push_back({SYS_rt_sigprocmask, {0, 0, end, sizeof(uint64_t), 0, 0}});
     return out;
   }
 
-  bool is_finished(ByteView now) const { return load<uint64_t>(now, now.size() - kWord) != unfinished_; }
+  bool is_finished(ByteView now) const { return load<uint64_t>(now, now.size() - kWordBytes) != unfinished_; }
   std::optional<Bytes> scratch(ByteView now) const {
-    const bool ours = load<uint64_t>(now, 0) == before_ && load<uint64_t>(now, now.size() - 2 * kWord) == after_;
+    const bool ours = load<uint64_t>(now, 0) == before_ && load<uint64_t>(now, now.size() - 2 * kWordBytes) == after_;
     if (!ours) return std::nullopt;
-    return Bytes(now.begin() + kWord, now.begin() + static_cast<ptrdiff_t>(kWord + errand_.scratch.size()));
+    return Bytes(now.begin() + kWordBytes, now.begin() + static_cast<ptrdiff_t>(kWordBytes + errand_.scratch.size()));
   }
 
  private:
@@ -83,7 +83,8 @@ class Traveller {
     std::optional<Tracee> tracee = TRY(Tracee::seize(tid));
     if (!tracee) return false;
     TRY(tracee->interrupt());
-    const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kStopPatienceMs), Deadline::in_us(kSpinUs)));
+    const Tracee::Waited waited =
+        TRY(tracee->wait_stop(Deadline::in_ms(kSendPatienceMs), Deadline::in_us(kSendSpinUs)));
     if (waited != Tracee::Waited::stopped) return false;
     const Result<bool> sent = set_off(*tracee);
     fault_point("errand-set");
@@ -113,7 +114,7 @@ class Traveller {
     Registers exact = TRY(tracee.registers());
     if (hide_interruption(exact)) TRY(tracee.set_registers(exact));
     // The kernel forgets how much of a time-out is left when a frame is returned into.
-    const bool timed = restarts_call(exact) && static_cast<int64_t>(exact.rax) == kRestartBlock;
+    const bool timed = restarts_call(exact) && static_cast<int64_t>(exact.rax) == kRestartWithTimeLeft;
     if (timed || !check_stack(maps_, exact).empty()) return false;
     if (tracee.has_seccomp_filter().value_or(true)) return false;  // a filter can be suspended only while attached
     if (errand_.still_wanted && !errand_.still_wanted()) return false;
@@ -137,7 +138,7 @@ class Traveller {
     fault_point("errand-frames");
     TRY(tracee.set_registers(chain.first_registers));
     fault_point("errand-registers");
-    TRY(tracee.set_signal_mask(kAllSignals));
+    TRY(tracee.set_signal_mask(kEverySignal));
     return true;
   }
 

@@ -1,7 +1,7 @@
 // A few system calls that a thread of the target makes for us by itself: it is stopped once, for hardly longer than any
-// stop takes, given a chain of signal frames on its own stack (signal_frame.h), and let go for good. It runs the calls and
-// returns to exactly where it was, whatever becomes of us meanwhile. What the calls answered is lost: callers look at what
-// has changed.
+// stop takes, given a chain of signal frames on its own stack (signal_frame.h), and let go for good. It runs the calls
+// and returns to exactly where it was, whatever becomes of us meanwhile. What the calls answered is lost: callers look
+// at what has changed.
 #pragma once
 
 #include <functional>

@@ -214,9 +214,8 @@ Status World::wait_running(Deadline until) {
 }
 
 Status World::release() {
-  Status first = for_each_awake_first([](Tracee &tracee) -> Status {
-    return tracee.state() == Tracee::State::stopped ? tracee.detach() : Status();
-  });
+  Status first = for_each_awake_first(
+      [](Tracee &tracee) -> Status { return tracee.state() == Tracee::State::stopped ? tracee.detach() : Status(); });
   if (stopped_) last_stop_ns_ = now_ns() - stop_began_ns_;
   stopped_ = false;
   tracees_.clear();  // those that run are stopped for a moment to be detached
