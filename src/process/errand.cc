@@ -9,6 +9,7 @@
 #include "base/cat.h"
 #include "base/fault.h"
 #include "process/interrupted_call.h"
+#include "process/world.h"
 
 namespace suture {
 namespace {
@@ -82,9 +83,9 @@ class Traveller {
   Result<bool> send(pid_t tid) {
     std::optional<Tracee> tracee = TRY(Tracee::seize(tid));
     if (!tracee) return false;
+    const RealTimePriority priority;
     TRY(tracee->interrupt());
-    const Tracee::Waited waited =
-        TRY(tracee->wait_stop(Deadline::in_ms(kSendPatienceMs), Deadline::in_us(kSendSpinUs)));
+    const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kSendPatienceMs), spin_for_us(kSendSpinUs)));
     if (waited != Tracee::Waited::stopped) return false;
     const Result<bool> sent = set_off(*tracee);
     fault_point("errand-set");

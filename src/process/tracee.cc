@@ -1,6 +1,7 @@
 #include "process/tracee.h"
 
 #include <elf.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -272,6 +273,15 @@ Status Tracee::restop(Deadline deadline) {
       break;
   }
   return Error::failed(cat("thread ", tid_, " does not stop again"));
+}
+
+Deadline spin_for_us(uint64_t us) {
+  static const bool several = [] {
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    return ::sched_getaffinity(0, sizeof mine, &mine) != 0 || CPU_COUNT(&mine) > 1;
+  }();
+  return several ? Deadline::in_us(us) : Deadline{0};
 }
 
 ChildSignalBlock::ChildSignalBlock() {

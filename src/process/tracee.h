@@ -88,6 +88,9 @@ class Tracee {
   bool interrupt_pending_ = false;
 };
 
+// For Tracee::wait_stop: not at all where the thread waited for would need the one processor that we have.
+Deadline spin_for_us(uint64_t us);
+
 // While it lives, stops of tracees are waited for through a blocked SIGCHLD, which is what lets a wait have a deadline.
 class ChildSignalBlock {
  public:

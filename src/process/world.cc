@@ -29,15 +29,6 @@ std::string describe(const Process &process, pid_t tid) {
              uninterruptible ? ": it is in an uninterruptible wait (a vfork parent, or disk or network storage)" : "");
 }
 
-bool can_spin() {
-  static const bool several = [] {
-    cpu_set_t mine;
-    CPU_ZERO(&mine);
-    return ::sched_getaffinity(0, sizeof mine, &mine) != 0 || CPU_COUNT(&mine) > 1;
-  }();
-  return several;
-}
-
 }  // namespace
 
 World::World(const Process &process, std::vector<Process> sharers) : process_(process), sharers_(std::move(sharers)) {}
@@ -119,7 +110,7 @@ Status World::stop_all(Deadline deadline) {
 // Interrupted all at once, then waited for in the same order.
 Status World::stop_threads(const std::vector<pid_t> &tids, Deadline deadline) {
   for (const pid_t tid : tids) TRY(tracees_.at(tid).interrupt());
-  const Deadline spin = Deadline::in_us(can_spin() ? kSpinUs : 0);
+  const Deadline spin = spin_for_us(kSpinUs);
   for (const pid_t tid : tids) {
     const auto entry = tracees_.find(tid);
     const Tracee::Waited waited = TRY(entry->second.wait_stop(deadline, spin));
