@@ -1,5 +1,7 @@
 #include "cli/render.h"
 
+#include <algorithm>
+
 #include "base/cat.h"
 #include "package/contained.h"
 
@@ -23,8 +25,8 @@ Result<Reviewed> read_reviewed(const Package &package, Listings listings) {
 }
 
 Bytes tagged(uint8_t tag, std::string_view text) {
-  Bytes out{tag};
-  out.insert(out.end(), text.begin(), text.end());
+  Bytes out(1 + text.size(), tag);
+  std::copy(text.begin(), text.end(), out.begin() + 1);
   return out;
 }
 
