@@ -18,9 +18,9 @@ constexpr uint64_t kRestorePatienceMs = 1000;  // for a few steps within the ker
 constexpr uint64_t kDirectionFlag = 0x400;
 
 bool makes_or_ends_tasks(uint64_t number) {
-  static constexpr std::array<uint64_t, 8> kCalls = {SYS_clone,  SYS_fork, SYS_vfork,      SYS_clone3,
-                                                     SYS_execve, SYS_exit, SYS_exit_group, SYS_execveat};
-  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
+  static constexpr std::array<uint64_t, 8> kMakesThreads = {SYS_clone,  SYS_fork, SYS_vfork,      SYS_clone3,
+                                                            SYS_execve, SYS_exit, SYS_exit_group, SYS_execveat};
+  return std::find(kMakesThreads.begin(), kMakesThreads.end(), number) != kMakesThreads.end();
 }
 
 bool is_library_of_concern(const std::string &name) {
@@ -54,7 +54,7 @@ Result<BorrowedThread> BorrowedThread::borrow(const Process &process, const Maps
   std::string why = "no thread";
   // What is in the way (a call about to end, a lock held for a moment) is mostly gone a little later.
   for (;;) {
-    for (const Candidate &candidate : candidates(process, purpose, TRY(process.tasks()))) {
+    for (const LendCandidate &candidate : candidates(process, purpose, TRY(process.tasks()))) {
       const Result<std::string> stat = process.task_text(candidate.tid, "stat");
       const std::optional<StatFields> fields = stat ? parse_stat(*stat) : std::nullopt;
       if (!fields || fields->state == 'D' || fields->state == 'Z') {

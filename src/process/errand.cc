@@ -159,7 +159,7 @@ Result<std::optional<ErrandReport>> run_errand(const Process &process, const Map
                                                const Errand &errand, Deadline deadline) {
   Traveller traveller(process, maps, gadgets, errand);
   size_t tried = 0;
-  for (const Candidate &candidate : candidates(process, BorrowFor::syscalls, TRY(process.tasks()))) {
+  for (const LendCandidate &candidate : candidates(process, BorrowFor::syscalls, TRY(process.tasks()))) {
     if (++tried > kMaxTried) break;
     const Result<std::string> status = process.task_text(candidate.tid, "status");
     if (!status || status_number(*status, "Seccomp").value_or(1) != 0) continue;

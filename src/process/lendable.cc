@@ -34,10 +34,10 @@ Whereabouts read_whereabouts(const Process &process, pid_t tid) {
 
 // Calls that a stop may cut short for good: bytes already moved are reported as a short count.
 bool may_be_cut_short(int64_t number) {
-  static constexpr std::array<int64_t, 10> kCalls = {SYS_write,    SYS_pwrite64, SYS_writev, SYS_sendto,
-                                                     SYS_sendmsg,  SYS_sendfile, SYS_splice, SYS_tee,
-                                                     SYS_vmsplice, SYS_sendmmsg};
-  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
+  static constexpr std::array<int64_t, 10> kCutShort = {SYS_write,    SYS_pwrite64, SYS_writev, SYS_sendto,
+                                                        SYS_sendmsg,  SYS_sendfile, SYS_splice, SYS_tee,
+                                                        SYS_vmsplice, SYS_sendmmsg};
+  return std::find(kCutShort.begin(), kCutShort.end(), number) != kCutShort.end();
 }
 
 }  // namespace
@@ -63,10 +63,10 @@ bool may_hold_library_lock(const Whereabouts &where) {
 }
 
 // Blocked threads first: borrowing those delays nobody. The leader first among equals: its stack is the roomiest.
-std::vector<Candidate> candidates(const Process &process, BorrowFor purpose, const std::vector<pid_t> &tasks) {
-  std::vector<Candidate> out;
+std::vector<LendCandidate> candidates(const Process &process, BorrowFor purpose, const std::vector<pid_t> &tasks) {
+  std::vector<LendCandidate> out;
   for (size_t i = 0; i < std::min(tasks.size(), kMaxThreadsTried); ++i) {
-    Candidate candidate{tasks[i], 0, read_whereabouts(process, tasks[i])};
+    LendCandidate candidate{tasks[i], 0, read_whereabouts(process, tasks[i])};
     const Whereabouts &where = candidate.where;
     if (where.number == SYS_vfork || (where.blocked && may_be_cut_short(where.number))) candidate.rank += 8;
     if (purpose == BorrowFor::function_call && where.blocked && may_hold_library_lock(where)) continue;
@@ -74,7 +74,8 @@ std::vector<Candidate> candidates(const Process &process, BorrowFor purpose, con
     if (candidate.tid != process.pid()) candidate.rank += 1;
     out.push_back(candidate);
   }
-  std::stable_sort(out.begin(), out.end(), [](const Candidate &a, const Candidate &b) { return a.rank < b.rank; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const LendCandidate &a, const LendCandidate &b) { return a.rank < b.rank; });
   return out;
 }
 

@@ -23,14 +23,14 @@ enum class BorrowFor {
   function_call,  // additionally: not in the middle of the C library's, the loader's or libgcc's own work
 };
 
-struct Candidate {
+struct LendCandidate {
   pid_t tid = 0;
   int rank = 0;  // lower is better
   Whereabouts where;
 };
 
 // The best suited first.
-std::vector<Candidate> candidates(const Process &process, BorrowFor purpose, const std::vector<pid_t> &tasks);
+std::vector<LendCandidate> candidates(const Process &process, BorrowFor purpose, const std::vector<pid_t> &tasks);
 // A thread in this call may be in the middle of the C library's own work.
 bool may_hold_library_lock(const Whereabouts &where);
 // Empty when frames can be put on the thread's stack, else why not.

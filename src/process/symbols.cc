@@ -14,7 +14,7 @@ namespace suture {
 namespace {
 
 constexpr uint64_t kMaxDynamicBytes = 64 << 10;
-constexpr uint64_t kMaxNameBytes = 4096;
+constexpr uint64_t kMaxSymbolNameBytes = 4096;
 constexpr uint32_t kMaxChain = 1u << 13;       // of one hash value: real tables have a handful
 constexpr uint32_t kMaxNamedSlots = 1u << 17;  // of one module, each of which costs reads of its name
 constexpr uint32_t kMaxVersions = 4096;
@@ -127,7 +127,7 @@ class DynamicTables {
 
   std::string symbol_name(uint32_t index) const {
     const std::optional<Elf64_Sym> entry = symbol(index);
-    return entry ? text_at(entry->st_name, kMaxNameBytes) : std::string();
+    return entry ? text_at(entry->st_name, kMaxSymbolNameBytes) : std::string();
   }
 
   std::optional<Found> check(uint32_t index, const SymbolQuery &query) const {
@@ -156,7 +156,7 @@ class DynamicTables {
       if (!def) return {};
       if (def->vd_ndx == wanted) {
         const Result<Elf64_Verdaux> aux = process_.read_value<Elf64_Verdaux>(at + def->vd_aux);
-        return aux ? text_at(aux->vda_name, kMaxNameBytes) : std::string();
+        return aux ? text_at(aux->vda_name, kMaxSymbolNameBytes) : std::string();
       }
       if (def->vd_next == 0) return {};
       at = at + def->vd_next;
@@ -198,7 +198,8 @@ class DynamicTables {
     const auto [bucket_count, chain_count] = *header;
     const RunAddr buckets = table + 8;
     const RunAddr chains = buckets + uint64_t{bucket_count} * 4;
-    Result<uint32_t> index = process_.read_value<uint32_t>(buckets + uint64_t{sysv_hash(query.name) % bucket_count} * 4);
+    Result<uint32_t> index =
+        process_.read_value<uint32_t>(buckets + uint64_t{sysv_hash(query.name) % bucket_count} * 4);
     for (uint32_t steps = 0; index && *index != 0 && *index < chain_count && steps < kMaxChain; ++steps) {
       if (const std::optional<Found> found = check(*index, query)) return found;
       index = process_.read_value<uint32_t>(chains + uint64_t{*index} * 4);
@@ -236,7 +237,7 @@ std::vector<const Module *> search_order(const std::vector<Module> &modules, con
 
 Result<std::optional<RunAddr>> find_symbol_in(const Process &process, const std::vector<Module> &modules,
                                               const Module &module, const SymbolQuery &query) {
-  if (query.name.empty() || query.name.size() >= kMaxNameBytes)
+  if (query.name.empty() || query.name.size() >= kMaxSymbolNameBytes)
     return Error::refused("a symbol name is empty or too long");
   DynamicTables tables(process, module);
   if (!tables.read()) return std::optional<RunAddr>();
@@ -244,7 +245,8 @@ Result<std::optional<RunAddr>> find_symbol_in(const Process &process, const std:
   if (!found) return std::optional<RunAddr>();
   if (found->type == STT_TLS) return Error::refused(cat("symbol ", query.name, " is thread-local"));
   if (found->type != STT_GNU_IFUNC) return std::optional<RunAddr>(module.bias.to_run(LinkAddr(found->value)));
-  if (const std::optional<uint64_t> own = tables.resolved_slot(found->value, module.span)) return std::optional<RunAddr>(RunAddr(*own));
+  if (const std::optional<uint64_t> own = tables.resolved_slot(found->value, module.span))
+    return std::optional<RunAddr>(RunAddr(*own));
   const std::optional<RunAddr> bound = bound_ifunc(process, modules, module, query.name);
   if (!bound)
     return Error::refused(cat("symbol ", query.name, " is chosen at run time (IFUNC) and no module has it bound yet"));
