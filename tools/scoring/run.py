@@ -105,7 +105,7 @@ class Package:
 
     def _ship(self, linked):
         """Stripped copies of what binary packages hold: shipped image -> its output in the build."""
-        chosen = [path for path in linked if Path(path).name in self.shipped_names and not path.startswith("debian/")]
+        chosen = [path for path in linked if Path(path).name in self.shipped_names]
         if not chosen:  # no binary packages to be had: what does not look like a test
             chosen = [path for path in linked if not NOT_SHIPPED.search(path)]
         if not chosen:
