@@ -87,7 +87,7 @@ class Traveller {
     TRY(tracee->interrupt());
     const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kSendPatienceMs), spin_for_us(kSendSpinUs)));
     if (waited != Tracee::Waited::stopped) return false;
-    const Result<bool> sent = set_off(*tracee);
+    Result<bool> sent = set_off(*tracee);
     fault_point("errand-set");
     TRY(tracee->detach());
     fault_point("errand-gone");
