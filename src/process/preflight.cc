@@ -14,7 +14,7 @@
 namespace suture {
 namespace {
 
-constexpr uint64_t kMaxNameBytes = 4096;
+constexpr uint64_t kMaxCommBytes = 4096;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Status check_can_be_patched(const Process &process) {
   const std::string status = TRY(process.proc_text("status"));
   const uint64_t tracer = status_number(status, "TracerPid").value_or(0);
   if (tracer != 0) {
-    const Result<std::string> comm = read_text(cat("/proc/", tracer, "/comm"), kMaxNameBytes);
+    const Result<std::string> comm = read_text(cat("/proc/", tracer, "/comm"), kMaxCommBytes);
     const std::string name = comm ? *comm : std::string();
     return Error::refused(cat("process ", process.pid(), " is already traced by process ", tracer, " (",
                               name.substr(0, name.find('\n')), ")"))

@@ -2,6 +2,7 @@
 // mode is waiting in), quit; tests replace answer(), second(), through_pointer() and crossing(). What this kernel cannot do is
 // said by "unsupported" instead of "ready".
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
@@ -283,6 +284,35 @@ static int mode_breeds(void) {
   return 1;
 }
 
+// A thread cancelled in what the new through_pointer() calls: its clean-up must run, whoever loads the unwinder and when.
+__attribute__((noinline, noclone, noipa)) void stay(void) {
+  atomic_fetch_add(&entered, 1);
+  for (;;) pause();
+}
+static void clean_up(void *unused) {
+  (void)unused;
+  atomic_fetch_add(&extra, 1);
+}
+static void *call_to_stay(void *unused) {
+  pthread_cleanup_push(clean_up, NULL);
+  (void)through_pointer();
+  pthread_cleanup_pop(0);
+  return unused;
+}
+static void cancel_one(void) {
+  pthread_t thread;
+  void *result = NULL;
+  const int before = atomic_load(&entered);
+  if (pthread_create(&thread, NULL, call_to_stay, NULL) != 0) abort();
+  wait_until_entered(before + 1);
+  pthread_cancel(thread);
+  pthread_join(thread, &result);
+  if (result != PTHREAD_CANCELED) atomic_fetch_add(&wrong, 1);
+}
+static int cancels;
+static int mode_cancels(void) { return cancels = 1; }
+static int mode_cancels_with_unwinder(void) { return cancels = dlopen("libgcc_s.so.1", RTLD_NOW) != NULL; }
+
 static void serve(void) {
   char line[64];
   printf("ready\n");
@@ -291,6 +321,7 @@ static void serve(void) {
     if (strcmp(line, "go\n") == 0 && !atomic_exchange(&may_go, 1)) {
       (void)!write(gate[1], "........", 8);
       if (there.uc_stack.ss_sp != NULL) swapcontext(&here, &there);
+      if (cancels) cancel_one();
     }
     printf("answer=%d second=%d calls=%ld extra=%ld wrong=%ld trap_kept=%d\n", answer(), second(), (long)calls, (long)extra, (long)wrong,
            trap_is_kept());
@@ -305,7 +336,7 @@ static const struct {
     {"crossing", mode_crossing},         {"shares_memory", mode_shares_memory}, {"vfork", mode_vfork},         {"io_uring", mode_io_uring},
     {"sequence", mode_sequence},         {"no_trap", mode_no_trap},             {"alternate_stack", mode_alternate_stack},
     {"made_code", mode_made_code},       {"coroutine", mode_coroutine},         {"signals", mode_signals},     {"forks", mode_forks},
-    {"breeds", mode_breeds},
+    {"breeds", mode_breeds},             {"cancels", mode_cancels},             {"cancels_with_unwinder", mode_cancels_with_unwinder},
 };
 
 int main(int argc, char **argv) {
