@@ -5,6 +5,7 @@
 #include "base/cat.h"
 #include "base/fault.h"
 #include "process/borrowed_thread.h"
+#include "process/interrupted_call.h"
 
 namespace suture {
 namespace {
@@ -131,12 +132,14 @@ Status HookRunner::run_all(Kind kind) {
 
 Result<pid_t> HookRunner::choose_thread() const {
   std::string why = "there is none";
-  for (const StoppedThread &thread : world_.threads()) {
-    // Sharers of the memory are stopped too, but are other processes.
-    if (!session_.process.task_text(thread.tid, "stat")) continue;
-    why = BorrowedThread::unfit(session_.maps, thread.registers);
-    if (why.empty()) return thread.tid;
-  }
+  // One that waits for the rest of its time would wait for all of it again.
+  for (const bool timed : {false, true})
+    for (const StoppedThread &thread : world_.threads()) {
+      // Sharers of the memory are stopped too, but are other processes.
+      if (restarts_with_time_left(thread.registers) != timed || !session_.process.task_text(thread.tid, "stat")) continue;
+      why = BorrowedThread::unfit(session_.maps, thread.registers);
+      if (why.empty()) return thread.tid;
+    }
   return Error::refused(cat("no thread of the process can run the patch's hooks (", why, ")"));
 }
 

@@ -200,6 +200,7 @@ Status BorrowedThread::end_call(Deadline deadline) {
   if (waited != Tracee::Waited::stopped) return Error::failed("the process went away during a borrowed call");
   // The frame is used up: the next call needs it, and its masked signals, again.
   TRY(write_frame());
+  restart_anew(exact_);
   TRY(tracee_.set_registers(exact_));
   entered_ = false;
   fault_point("borrow-function-restored");

@@ -52,4 +52,12 @@ bool restarts_call(const Registers &registers) {
   return result == kRestartSys || result == kRestartNoIntr || result == kRestartNoHand || result == kRestartBlock;
 }
 
+bool restarts_with_time_left(const Registers &registers) {
+  return restarts_call(registers) && static_cast<int64_t>(registers.rax) == kRestartBlock;
+}
+
+void restart_anew(Registers &registers) {
+  if (restarts_with_time_left(registers)) registers.rax = static_cast<uint64_t>(kRestartNoHand);
+}
+
 }  // namespace suture

@@ -11,5 +11,10 @@ namespace suture {
 bool hide_interruption(Registers &registers);
 // True when the thread is inside a system call that was interrupted and will be restarted on resume.
 bool restarts_call(const Registers &registers);
+// It will wait for the rest of its time only (nanosleep and the like). How much that is the kernel keeps aside, and forgets
+// at the next rt_sigreturn of the thread: the call would then return EINTR.
+bool restarts_with_time_left(const Registers &registers);
+// After an rt_sigreturn: makes such a call begin anew instead, unless a handler runs.
+void restart_anew(Registers &registers);
 
 }  // namespace suture
