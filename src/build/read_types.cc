@@ -64,7 +64,10 @@ class TypeReader {
       case DW_TAG_enumeration_type: return list_type(entry, scope, depth);
       case DW_TAG_typedef: list_typedef(entry, scope); return {};
       case DW_TAG_variable: list_variable(entry, scope); return {};
-      case DW_TAG_subprogram: functions_.push_back(entry); return {};
+      case DW_TAG_subprogram:
+        function_names_.insert_or_assign(::dwarf_dieoffset(&entry), qualified(scope, name_of(entry)));
+        functions_.push_back(entry);
+        return {};
       default: return {};
     }
   }
@@ -241,7 +244,8 @@ class TypeReader {
     // clang: called only from here, in a way of its own.
     if (number(entry, DW_AT_calling_convention) == DW_CC_nocall) return;
     FunctionShape shape;
-    shape.name = linkage_name_of(entry);
+    shape.name = function_name(entry);
+    if (shape.name.empty()) return;
     shape.external = is_set(entry, DW_AT_external);
     shape.result = uses_.passed(entry);
     const auto abstract = has(entry, DW_AT_abstract_origin) ? reference(entry, DW_AT_abstract_origin) : std::nullopt;
@@ -252,8 +256,29 @@ class TypeReader {
     out_.functions.insert_or_assign(shape.name, std::move(shape));
   }
 
+  // The linker's name; of what has none (members of classes with local template arguments, static functions of C) the
+  // qualified one. Empty for members of classes that are local to a function: those share their names.
+  std::string function_name(Dwarf_Die entry) const {
+    const std::string_view plain = name_of(entry);
+    const std::string_view linked = linkage_name_of(entry);
+    if (linked != plain) return std::string(linked);
+    // Of a copy (abstract origin) or a definition outside of its class (specification): what it is declared as.
+    for (unsigned depth = 0; depth < kMaxTypeDepth; ++depth) {
+      const unsigned attribute = has(entry, DW_AT_abstract_origin) ? DW_AT_abstract_origin : DW_AT_specification;
+      const auto declared = has(entry, attribute) ? reference(entry, attribute) : std::nullopt;
+      if (!declared) break;
+      entry = *declared;
+    }
+    return qualified_name(entry);
+  }
+  std::string qualified_name(Dwarf_Die declared) const {
+    const auto known = function_names_.find(::dwarf_dieoffset(&declared));
+    return known == function_names_.end() ? std::string() : known->second;
+  }
+
   const Object &object_;
   TypeUses uses_;
+  std::unordered_map<Dwarf_Off, std::string> function_names_;
   std::vector<Dwarf_Die> types_, variables_, functions_, unnamed_enums_;
   std::vector<std::pair<Dwarf_Die, std::string>> pointer_names_;
   TypeTable out_;

@@ -36,13 +36,38 @@ std::optional<Place> global_pre_place(const Program &pre, const Program &post, c
   return std::nullopt;
 }
 
+// The name that a post name had before: another one where the compiler numbers (the second closure of a function became
+// the third). Nothing when it stands for something that is new.
+std::optional<std::string> name_before(const Program &pre, const Program &post, const Twins &twins, const std::string &name) {
+  const auto definition = post.definition(name);
+  if (!definition) return name;
+  const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];
+  if (!symbol.in_section()) return name;
+  const auto twin = twins.pre_of(definition->object, symbol.section);
+  if (!twin) {
+    // The old bearer of the name goes by another one now.
+    const auto old = pre.definition(name);
+    const bool taken = old && old->object == definition->object && pre.object(old->object).symbols[old->symbol].in_section() &&
+                       twins.post_of(old->object, pre.object(old->object).symbols[old->symbol].section);
+    return taken ? std::nullopt : std::optional(name);
+  }
+  std::optional<std::string> renumbered;
+  for (const uint32_t s : pre.symbols_in(definition->object, *twin)) {
+    const ObjectSymbol &old = pre.object(definition->object).symbols[s];
+    if (old.name == name) return name;
+    if (!renumbered && !old.local() && old.value == symbol.value && without_numbers(old.name) == without_numbers(name)) renumbered = old.name;
+  }
+  return renumbered ? renumbered : std::optional(name);
+}
+
 }  // namespace
 
 std::optional<Place> Comparison::pre_place(const Program &pre, const Program &post, const Twins &twins, const Place &place) {
   Place out = place;
   if (place.kind == Place::Kind::named) {
     if (place.name == Program::kModuleTls) return place;
-    const auto index = pre.name_index(post.name(place.name));
+    const auto name = name_before(pre, post, twins, post.name(place.name));
+    const auto index = name ? pre.name_index(*name) : std::nullopt;
     if (!index) return std::nullopt;
     out.name = *index;
     return out;
@@ -76,17 +101,26 @@ class Comparer {
       if (!judged(b.sections[s])) continue;
       const auto twin = twins_.pre_of(o, s);
       if (!twin) {
-        // Existing data is the running program's, whichever object's copy the linker keeps.
-        if (is_variable(b.sections[s].kind) && global_pre_place(pre_.program(), post_.program(), {Place::Kind::section, o, s, 0, 0})) continue;
-        record(Change::added, o, s, describe(post_, o, s), twins_.ambiguous(o, s) ? "its twin is ambiguous" : "not in the pre object");
+        compare_moved(o, s);
         continue;
       }
-      const std::string reason = difference(o, *twin, s);
+      const std::string reason = difference({Place::Kind::section, o, *twin, 0, 0}, o, s);
       if (!reason.empty()) record(Change::changed, o, s, describe(post_, o, s), reason);
     }
     for (uint32_t s = 1; s < a.sections.size(); ++s)
       if (judged(a.sections[s]) && !twins_.post_of(o, s))
         out_.differences_.push_back({Change::removed, o, s, describe(pre_, o, s), "not in the post object"});
+  }
+
+  // What is new in its object may be a COMDAT section that another object had before.
+  void compare_moved(uint32_t o, uint32_t s) {
+    const std::string name = describe(post_, o, s);
+    const auto before = global_pre_place(pre_.program(), post_.program(), {Place::Kind::section, o, s, 0, 0});
+    if (!before) return record(Change::added, o, s, name, twins_.ambiguous(o, s) ? "its twin is ambiguous" : "not in the pre object");
+    // Existing data is the running program's, whichever object's copy the linker keeps.
+    if (is_variable(post_.program().object(o).sections[s].kind)) return;
+    const std::string reason = difference(*before, o, s);
+    if (!reason.empty()) record(Change::changed, o, s, name, reason);
   }
 
   static bool is_variable(Kind kind) {
@@ -103,20 +137,21 @@ class Comparer {
   }
 
   // Empty when the two are the same.
-  std::string difference(uint32_t o, uint32_t pre_section, uint32_t post_section) {
-    const ObjectSection &a = pre_.program().object(o).sections[pre_section];
+  std::string difference(const Place &before, uint32_t o, uint32_t post_section) {
+    const ObjectSection &a = pre_.program().section(before);
     const ObjectSection &b = post_.program().object(o).sections[post_section];
     if (a.kind != b.kind) return "it moved to another kind of section";
     if (a.size_bytes != b.size_bytes) return cat("size ", a.size_bytes, " -> ", b.size_bytes, " bytes");
     if (a.alignment < b.alignment) return cat("alignment ", a.alignment, " -> ", b.alignment);
-    return difference_of_bytes(o, pre_section, post_section, 0, 0, a.bytes, b.bytes);
+    return difference_of_bytes(before, {Place::Kind::section, o, post_section, 0, 0}, a.bytes, b.bytes);
   }
 
-  // Compares bytes and edges of two stretches of equal length.
-  std::string difference_of_bytes(uint32_t o, uint32_t pre_section, uint32_t post_section, uint64_t pre_from, uint64_t post_from,
-                                  ByteView a_bytes, ByteView b_bytes) {
-    const auto &a_edges = pre_.program().object(o).sections[pre_section].edges;
-    const auto &b_edges = post_.program().object(o).sections[post_section].edges;
+  // Compares bytes and edges of two stretches of equal length, which begin at the items of their sections (0: at the start).
+  std::string difference_of_bytes(const Place &before, const Place &after, ByteView a_bytes, ByteView b_bytes) {
+    const auto &a_edges = pre_.program().section(before).edges;
+    const auto &b_edges = post_.program().section(after).edges;
+    const uint64_t pre_from = before.item;
+    const uint64_t post_from = after.item;
     const auto first = [](const std::vector<Edge> &edges, uint64_t from) {
       return static_cast<size_t>(std::lower_bound(edges.begin(), edges.end(), from, [](const Edge &e, uint64_t v) { return e.offset < v; }) - edges.begin());
     };
@@ -136,8 +171,8 @@ class Comparer {
       if (!more_a && !more_b) return {};
       if (more_a != more_b || a_edges[ea].kind != b_edges[eb].kind || a_edges[ea].offset - pre_from != b_edges[eb].offset - post_from)
         return cat("reference differs at byte ", to);
-      const std::string reason = difference_of_references(pre_.reference(o, pre_section, static_cast<uint32_t>(ea)),
-                                                          post_.reference(o, post_section, static_cast<uint32_t>(eb)));
+      const std::string reason = difference_of_references(pre_.reference(before.object, before.section, static_cast<uint32_t>(ea)),
+                                                          post_.reference(after.object, after.section, static_cast<uint32_t>(eb)));
       if (!reason.empty()) return reason;
       from = to + edge_bytes(a_edges[ea].kind);
     }
@@ -149,7 +184,23 @@ class Comparer {
     const auto twin = Comparison::pre_place(pre_.program(), post_.program(), twins_, b.place);
     if (!twin || *twin != a.place)
       return cat("refers to ", post_.program().describe(b.place), " instead of ", pre_.program().describe(a.place));
-    if (a.offset != b.offset) return cat("refers to another part of ", post_.program().describe(b.place));
+    if (a.offset != b.offset && !same_entry(a, b)) return cat("refers to another part of ", post_.program().describe(b.place));
+    return {};
+  }
+
+  // A function's section may have further entries (a virtual table leads to thunks in front of or behind it), which move when
+  // it grows; each entry of a replaced function is redirected.
+  bool same_entry(const Reference &a, const Reference &b) const {
+    if (a.place.kind != Place::Kind::section || a.access != Access::address) return false;
+    const std::string before = entry_name(pre_.program(), a);
+    return !before.empty() && before == entry_name(post_.program(), b);
+  }
+  static std::string entry_name(const Program &program, const Reference &reference) {
+    if (program.section(reference.place).kind != Kind::code) return {};
+    for (const uint32_t s : program.symbols_in(reference.place.object, reference.place.section)) {
+      const ObjectSymbol &symbol = program.object(reference.place.object).symbols[s];
+      if (symbol.kind == ObjectSymbol::Kind::function && static_cast<int64_t>(symbol.value) == reference.offset) return without_numbers(symbol.name);
+    }
     return {};
   }
 
@@ -159,10 +210,9 @@ class Comparer {
     const ObjectSection &section = post_.program().section(b);
     const std::string what = section.kind == Kind::strings ? "string" : "constant";
     if (a_bytes.size() != b_bytes.size()) return cat("refers to another ", what);
-    if (a.object != b.object) return std::equal(a_bytes.begin(), a_bytes.end(), b_bytes.begin()) ? std::string() : cat("refers to another ", what);
     if (in_progress_ > kMaxDepth) return {};
     ++in_progress_;
-    const bool differs = !difference_of_bytes(a.object, a.section, b.section, a.item, b.item, a_bytes, b_bytes).empty();
+    const bool differs = !difference_of_bytes(a, b, a_bytes, b_bytes).empty();
     --in_progress_;
     return differs ? cat("refers to another ", what) : std::string();
   }
@@ -211,7 +261,7 @@ class Comparer {
     if (target.kind == Kind::rodata || target.kind == Kind::relro) return cat("refers to ", name, ", whose contents changed");
     if (target.kind != Kind::code) return {};
     if (is_part_name(name)) return cat("its part ", name, " changed");
-    if (reference.offset != 0 && reference.access == Access::address) return cat("it is part of ", name, ", which changed");
+    if (reference.offset != 0 && reference.access == Access::address && entry_name(post_.program(), reference).empty()) return cat("it is part of ", name, ", which changed");
     return {};
   }
 

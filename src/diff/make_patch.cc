@@ -19,9 +19,16 @@ using Kind = ObjectSection::Kind;
 
 bool is_vtable(std::string_view name) { return name.starts_with("_ZTV"); }
 
+// The function that a coroutine's body became: gcc's f.actor, clang's f.resume.
+bool is_coroutine(std::string_view name) { return name.find(".actor") != std::string_view::npos || name.find(".resume") != std::string_view::npos; }
+
 std::string hazard_kind(const Difference &difference, Kind kind, std::string &detail) {
   const bool added = difference.change == Change::added;
   switch (kind) {
+    case Kind::code:
+      if (added || !is_coroutine(difference.name)) return {};
+      detail = cat("suspended coroutines go on in the new code at a point and with a frame that the old code chose (", difference.reason, ")");
+      return "coroutine";
     case Kind::data:
     case Kind::bss:
       if (added || difference.name.starts_with("DW.ref.")) return {};
@@ -126,10 +133,12 @@ class PatchMaker {
     const Program &post = in_.post->program();
     if (difference.change != Change::changed || post.object(difference.object).sections[difference.section].kind != Kind::code) return {};
     if (is_part_name(difference.name)) return {};
-    const Place place = post.section_place(difference.object, difference.section);
-    if (place.object != difference.object || place.section != difference.section) return {};  // a dropped COMDAT copy
-    const auto pre = Comparison::pre_place(in_.pre->program(), post, *in_.twins, place);
-    if (!pre) return {};
+    const Place own{Place::Kind::section, difference.object, difference.section, 0, 0};
+    const auto pre = Comparison::pre_place(in_.pre->program(), post, *in_.twins, own);
+    if (!pre || !considered_.insert(*pre).second) return {};
+    // Of the copies of a COMDAT function the linker keeps one; which object it comes from may have changed.
+    const Place place = post.section_place(own.object, own.section);
+    if (in_.comparison->of(place.object, place.section) == Change::same) return {};
     const LocatedCode *located = in_.solution->code(*pre);
     if (located == nullptr) return consider_absent(difference, *pre);
     binder_.replace(place, located->at);
@@ -275,6 +284,7 @@ class PatchMaker {
   std::unordered_set<std::string> linked_names_;
   std::vector<Replaced> replaced_;
   std::vector<AuthorHook> hooks_;
+  std::set<Place> considered_;  // by their places before: each function once, whatever copies there are
   MadePatch out_;
 };
 

@@ -1,4 +1,5 @@
-// Names as the compiler numbers them: foo.constprop.0, buf.12, foo.isra.0.cold, .text.unlikely.foo.part.3. The numbers move
+// Names as the compiler numbers them: foo.constprop.0, buf.12, foo.isra.0.cold, .text.unlikely.foo.part.3, and in C++
+// the second lambda of f, _ZZ1fvENKUlvE0_clEv. The numbers move
 // with unrelated edits, so twins are sought under the name with its numbers taken out, and told apart by content and use.
 #pragma once
 
@@ -7,7 +8,7 @@
 
 namespace suture {
 
-// Every ".<digits>" component becomes ".#".
+// Every ".<digits>" component becomes ".#"; in mangled names the numbers of closures, unnamed types and local entities go.
 std::string without_numbers(std::string_view name);
 
 // A part that the compiler split off a function and that is entered and left by jumps (foo.cold), not a function.
