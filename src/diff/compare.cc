@@ -180,7 +180,8 @@ class Comparer {
 
   std::string difference_of_references(const Reference &a, const Reference &b) {
     if (a.access != b.access || a.place.kind != b.place.kind) return cat("refers to ", post_.program().describe(b.place), " in another way");
-    if (a.place.kind == Place::Kind::item) return difference_of_items(a.place, b.place);
+    if (a.place.kind == Place::Kind::item)
+      return a.offset == b.offset ? difference_of_items(a.place, b.place) : "refers to another part of a constant";
     const auto twin = Comparison::pre_place(pre_.program(), post_.program(), twins_, b.place);
     if (!twin || *twin != a.place)
       return cat("refers to ", post_.program().describe(b.place), " instead of ", pre_.program().describe(a.place));

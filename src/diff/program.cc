@@ -212,11 +212,15 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
     reference.place = {Place::Kind::named, 0, 0, 0, kModuleTls};
     reference.offset -= value;
   }
-  if (reference.place.kind != Place::Kind::section || reference.offset < 0 || reference.access != Access::address) return reference;
+  if (reference.place.kind != Place::Kind::section || reference.access != Access::address) return reference;
+  if (reference.offset < 0 && symbol.kind == ObjectSymbol::Kind::section) return reference;
   if (!holds_items(section(reference.place))) return reference;
+  // A symbol of its own tells which item is meant, also where the address is a place within or behind it: code may hold the
+  // end of a string and count from there. Only the section's symbol leaves the offset to tell.
+  const int64_t item = symbol.kind == ObjectSymbol::Kind::section ? reference.offset : value;
   reference.place.kind = Place::Kind::item;
-  reference.place.item = static_cast<uint64_t>(reference.offset);
-  reference.offset = 0;
+  reference.place.item = static_cast<uint64_t>(item);
+  reference.offset -= item;
   return reference;
 }
 
