@@ -188,6 +188,18 @@ Place Program::symbol_place(uint32_t object_index, uint32_t symbol_index, int64_
   return section_place(object_index, symbol->section);
 }
 
+namespace {
+
+// Addresses count modulo 2^64: an object may hold any symbol value and any addend.
+int64_t wrapping_sum(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+int64_t wrapping_difference(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+
+}  // namespace
+
 Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t instruction_tail) const {
   Reference reference;
   reference.access = access_of(edge.kind);
@@ -206,11 +218,11 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
   const bool slot = reference.access == Access::got || reference.access == Access::tls_gd || reference.access == Access::tls_ie ||
                     reference.access == Access::tls_desc;
   if (slot && value != 0) reference.access = Access::unsupported;
-  reference.offset = value + edge.addend + (is_pc_relative(edge.kind) ? int64_t{instruction_tail} : 0);
+  reference.offset = wrapping_sum(wrapping_sum(value, edge.addend), is_pc_relative(edge.kind) ? int64_t{instruction_tail} : 0);
   if (reference.access == Access::tls_ld) {
     // One slot pair for the whole module, whatever the symbol.
     reference.place = {Place::Kind::named, 0, 0, 0, kModuleTls};
-    reference.offset -= value;
+    reference.offset = wrapping_difference(reference.offset, value);
   }
   if (reference.place.kind != Place::Kind::section || reference.access != Access::address) return reference;
   if (reference.offset < 0 && symbol.kind == ObjectSymbol::Kind::section) return reference;
@@ -220,7 +232,7 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
   const int64_t item = symbol.kind == ObjectSymbol::Kind::section ? reference.offset : value;
   reference.place.kind = Place::Kind::item;
   reference.place.item = static_cast<uint64_t>(item);
-  reference.offset -= item;
+  reference.offset = wrapping_difference(reference.offset, item);
   return reference;
 }
 

@@ -34,17 +34,18 @@ namespace suture {
 
 namespace {
 
-// The sanitizers reserve terabytes of address space.
+// The sanitizers reserve terabytes of address space, and ask whether memory can be read by writing it to a pipe of their
+// own.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimitAddressSpace = false;
+constexpr bool kSanitized = true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-constexpr bool kLimitAddressSpace = false;
+constexpr bool kSanitized = true;
 #else
-constexpr bool kLimitAddressSpace = true;
+constexpr bool kSanitized = false;
 #endif
 #else
-constexpr bool kLimitAddressSpace = true;
+constexpr bool kSanitized = false;
 #endif
 
 constexpr rlim_t kMaxAddressSpaceBytes = rlim_t{8} << 30;
@@ -90,6 +91,7 @@ bool install_filter() {
                                    SYS_munmap,       SYS_mremap,      SYS_madvise,    SYS_futex,
                                    SYS_rt_sigreturn, SYS_sched_yield, SYS_sigaltstack,
                                    SYS_sysinfo};
+  constexpr std::array kAllowedToSanitizers = {SYS_pipe2, SYS_close};
   constexpr std::array kAllowedWithoutExec = {SYS_mmap, SYS_mprotect};  // both have the protection as third argument
   // libdw asks for the path behind its descriptor (-1, it reads from memory); the answer is that there is none.
   constexpr std::array kAnsweredNo = {
@@ -112,10 +114,13 @@ bool install_filter() {
 
   std::vector<sock_filter> program = {load(offsetof(seccomp_data, arch)), test(BPF_JEQ, abi, 1, 0), kill,
                                       load(offsetof(seccomp_data, nr))};
-  for (const long number : kAllowed) {
+  const auto let_pass = [&](long number) {
     program.push_back(test(BPF_JEQ, static_cast<uint32_t>(number), 0, 1));
     program.push_back(allow);
-  }
+  };
+  for (const long number : kAllowed) let_pass(number);
+  if (kSanitized)
+    for (const long number : kAllowedToSanitizers) let_pass(number);
   for (const long number : kAnsweredNo) {
     program.push_back(test(BPF_JEQ, static_cast<uint32_t>(number), 0, 1));
     program.push_back(statement(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT));
@@ -142,8 +147,8 @@ bool confine(int pipe) {
   set_limit(RLIMIT_CPU, kMaxCpuSeconds);
   set_limit(RLIMIT_FSIZE, 0);
   set_limit(RLIMIT_NPROC, 0);
-  set_limit(RLIMIT_NOFILE, 0);
-  if (kLimitAddressSpace) set_limit(RLIMIT_AS, kMaxAddressSpaceBytes);
+  if (!kSanitized) set_limit(RLIMIT_NOFILE, 0);
+  if (!kSanitized) set_limit(RLIMIT_AS, kMaxAddressSpaceBytes);
   if (!drop_identity()) return false;
   // setresuid() made us dumpable as /proc/sys/fs/suid_dumpable says.
   ::prctl(PR_SET_DUMPABLE, 0);

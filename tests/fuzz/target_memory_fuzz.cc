@@ -54,7 +54,7 @@ const Process &this_process() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const Process &process = this_process();
   std::memset(kRegion, 0, kRegionBytes);
-  std::memcpy(kRegion, data, std::min<size_t>(size, kRegionBytes));
+  std::copy_n(data, std::min<size_t>(size, kRegionBytes), static_cast<uint8_t *>(kRegion));
   const auto maps = Maps::parse(fmt::format("{:x}-{:x} r-xp 00000000 00:00 0 [anon:suture:x]\n", kBase, kBase + kRegionBytes));
   const auto records = find_records(process, *maps);
   if (!records) std::abort();
