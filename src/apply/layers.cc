@@ -80,6 +80,10 @@ std::vector<Layer> layers_of(const Session &session, const Module &module) {
   return collect_layers(session, module, is_in_effect);
 }
 
+std::vector<Layer> all_layers_of(const Session &session, const Module &module) {
+  return collect_layers(session, module, [](const FoundRecord &) { return true; });
+}
+
 std::vector<Lineage> patches_in(const Session &session, const Module &module) {
   std::vector<Lineage> out;
   for (const ColdPatchRecord &record : module.cold_patches) out.push_back(record.patch);
@@ -125,8 +129,7 @@ Status plan_layers(const Session &session, Unit &unit, const std::vector<Lineage
   return {};
 }
 
-void undo_layers(const Session &session, const Module &module, RunRange range, Bytes &bytes) {
-  const std::vector<Layer> layers = collect_layers(session, module, [](const FoundRecord &) { return true; });
+void undo_layers(const std::vector<Layer> &layers, RunRange range, Bytes &bytes) {
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer)
     for (size_t i = 0; i < kRedirectBytes; ++i) {
       const RunAddr at = layer->site + i;

@@ -24,8 +24,10 @@ struct Layer {
   RunRange new_code;
 };
 
-// In the order in which they were laid, those of the file first.
+// Those of patches in effect, in the order in which they were laid, those of the file first.
 std::vector<Layer> layers_of(const Session &session, const Module &module);
+// Also those of patches that are half applied or reverted, whose jumps or gates may still be there.
+std::vector<Layer> all_layers_of(const Session &session, const Module &module);
 // Each patch that is in effect in this copy of an image, in memory or in its file.
 std::vector<Lineage> patches_in(const Session &session, const Module &module);
 
@@ -40,7 +42,7 @@ Standing stand(const Session &session, const Module &module, const Lineage &patc
 // Fills unit.restores and unit.covered. Refused when another patcher's bytes are in the way.
 Status plan_layers(const Session &session, Unit &unit, const std::vector<Lineage> &superseded);
 
-// Puts back, in bytes read from `range` of the module, what redirects and gates of earlier patches replaced.
-void undo_layers(const Session &session, const Module &module, RunRange range, Bytes &bytes);
+// Puts back, in bytes read from `range`, what redirects and gates of these layers replaced.
+void undo_layers(const std::vector<Layer> &layers, RunRange range, Bytes &bytes);
 
 }  // namespace suture

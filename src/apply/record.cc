@@ -41,20 +41,14 @@ void put_function(ByteWriter &out, const RecordFunction &function) {
   for (const RunRange &part : function.old_parts) put_range(out, part);
 }
 
-template <size_t N>
-void take_array(ByteReader &in, std::array<uint8_t, N> &out) {
-  const ByteView view = in.take(N);
-  if (view.size() == N) std::copy(view.begin(), view.end(), out.begin());
-}
-
 std::optional<RecordFunction> take_function(ByteReader &in) {
   RecordFunction out;
   out.name = std::string(in.c_string());
   out.old_entry = RunAddr(in.u64());
   out.site = RunAddr(in.u64());
-  take_array(in, out.old_bytes);
-  take_array(in, out.direct_bytes);
-  take_array(in, out.gate_bytes);
+  in.take_into(out.old_bytes);
+  in.take_into(out.direct_bytes);
+  in.take_into(out.gate_bytes);
   out.loops_to_entry = in.u8() != 0;
   out.new_code = take_range(in);
   out.gate = take_range(in);
@@ -159,7 +153,7 @@ std::optional<Record> decode_record_body(ByteView bytes) {
   const uint32_t superseded = in.u32();
   if (!in.ok() || superseded > kMaxSuperseded) return std::nullopt;
   for (uint32_t i = 0; i < superseded; ++i) out.supersedes.push_back(std::string(in.c_string()));
-  take_array(in, out.transaction);
+  in.take_into(out.transaction);
   out.unit = in.u32();
   out.unit_count = in.u32();
   out.order = in.u64();

@@ -2,6 +2,8 @@
 // A reader that ran past its end stays failed; callers may read a whole record and ask ok() once.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <string_view>
 
@@ -69,6 +71,13 @@ class ByteReader {
     const ByteView view = bytes_.subspan(offset_, static_cast<size_t>(count));
     offset_ += static_cast<size_t>(count);
     return view;
+  }
+  // The next N bytes; zeros, and failed, when there are fewer.
+  template <size_t N>
+  void take_into(std::array<uint8_t, N> &out) {
+    const ByteView view = take(N);
+    out = {};
+    std::copy(view.begin(), view.end(), out.begin());
   }
   // A NUL-terminated string within the bytes, without its NUL.
   std::string_view c_string() {

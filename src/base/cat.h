@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace suture {
 
@@ -13,6 +15,11 @@ std::string cat(const Parts &...parts) {
   std::string out;
   (fmt::format_to(std::back_inserter(out), "{}", parts), ...);
   return out;
+}
+
+// "a, b, c".
+inline std::string joined(const std::vector<std::string> &texts, std::string_view between = ", ") {
+  return fmt::format("{}", fmt::join(texts, between));
 }
 
 inline std::string hex(uint64_t value) { return fmt::format("{:#x}", value); }

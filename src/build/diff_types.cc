@@ -13,7 +13,7 @@ constexpr size_t kMaxTold = 12;  // differences told of one type
 
 std::string offset_text(uint64_t bits) { return bits % 8 == 0 ? cat(bits / 8) : cat(bits / 8, " bit ", bits % 8); }
 
-std::string joined(const std::vector<std::string> &parts) {
+std::string told_within_limit(const std::vector<std::string> &parts) {
   std::string text;
   for (size_t i = 0; i < std::min(parts.size(), kMaxTold); ++i) text += cat(i == 0 ? "" : "; ", parts[i]);
   if (parts.size() > kMaxTold) text += cat("; and ", parts.size() - kMaxTold, " more");
@@ -159,7 +159,7 @@ void diff_named(const std::vector<TypeShape> &pre, const std::vector<TypeShape> 
     const TypeShape &shape = *new_shapes[i];
     for (const std::string &note : diff.notes) out.notes.push_back(cat(shape.keyword, " ", shape.name, ": ", note));
     if (diff.changes.empty()) continue;
-    std::string detail = joined(diff.changes);
+    std::string detail = told_within_limit(diff.changes);
     if (const auto holders = pre_table.holders.find(shape.name); holders != pre_table.holders.end()) {
       detail += "; variables of it or pointing to it: ";
       for (size_t h = 0; h < std::min(holders->second.size(), kMaxTold); ++h) detail += cat(h == 0 ? "" : ", ", holders->second[h]);
@@ -194,7 +194,7 @@ void diff_function(const FunctionShape &a, const FunctionShape &b, TableDifferen
   if (a.result.passed != b.result.passed && !value_added) changes.push_back("the result is passed in another way");
   else if (a.result.layout != b.result.layout) read_otherwise = true;
   const std::string told = cat("was ", prototype(a), ", is ", prototype(b));
-  if (!changes.empty()) out.signatures.push_back({b.name, cat(joined(changes), "; ", told), a.external || b.external});
+  if (!changes.empty()) out.signatures.push_back({b.name, cat(told_within_limit(changes), "; ", told), a.external || b.external});
   else if (read_otherwise) out.notes.push_back(cat("function ", b.name, ": ", told, "; passed alike"));
 }
 

@@ -25,12 +25,6 @@ struct Options {
 
 using nlohmann::json;
 
-std::string joined(const std::vector<std::string> &texts) {
-  std::string out;
-  for (const std::string &text : texts) out += (out.empty() ? "" : ", ") + text;
-  return out;
-}
-
 std::string indented(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {

@@ -55,15 +55,9 @@ void put_record(ByteWriter &out, const ColdPatchRecord &record) {
   }
 }
 
-template <size_t N>
-void take_array(ByteReader &in, std::array<uint8_t, N> &out) {
-  const ByteView view = in.take(N);
-  std::copy(view.begin(), view.end(), out.begin());
-}
-
 ColdPatchRecord take_record(ByteReader &in) {
   ColdPatchRecord record;
-  take_array(in, record.base_digest);
+  in.take_into(record.base_digest);
   record.patch.id = take_id(in);
   record.patch.sequence = in.uleb();
   const uint64_t superseded = in.uleb();
@@ -74,7 +68,7 @@ ColdPatchRecord take_record(ByteReader &in) {
   for (uint64_t i = 0; i < std::min<uint64_t>(redirects, kMaxRedirects) && in.ok(); ++i) {
     ColdRedirect redirect;
     redirect.site = LinkAddr(in.uleb());
-    take_array(in, redirect.old_bytes);
+    in.take_into(redirect.old_bytes);
     const uint64_t begin = in.uleb();
     redirect.new_code = {LinkAddr(begin), in.uleb()};
     record.redirects.push_back(redirect);

@@ -46,8 +46,7 @@ std::string beside_name() {
 Error wrong_file(const PlacedFile &placed, Bytes content, const ColdRequest &request) {
   const auto image = read_elf_image(std::move(content), placed.path());
   if (!image) return Error::refused(cat(placed.path(), " is not an image the patch knows: ", image.error().what()));
-  std::string patches;
-  for (const std::string &id : cold_patches_of(*image)) patches += cat(patches.empty() ? "" : ", ", id);
+  const std::string patches = joined(cold_patches_of(*image));
   std::string what = cat(placed.path(), " is not the file the patch is for: it has build-id ", image->id.text(),
                          ", the patch is for ", request.base_id.text());
   if (image->id == request.base_id) what += " (the same, but the content differs)";

@@ -56,14 +56,6 @@ std::optional<std::string_view> take_line(std::string_view &text, size_t limit_b
   return line;
 }
 
-template <size_t N>
-std::array<uint8_t, N> take_array(ByteReader &reader) {
-  std::array<uint8_t, N> out{};
-  const ByteView view = reader.take(N);
-  std::copy(view.begin(), view.end(), out.begin());
-  return out;
-}
-
 bool take_tag(ByteReader &reader, std::string_view tag) {
   return as_text(reader.take(2)) == tag;
 }
@@ -102,8 +94,8 @@ Result<PublicKey> parse_public_key(std::string_view text) {
   ByteReader reader(*bytes);
   if (!take_tag(reader, kKeyAlgorithm)) return Error::corrupt("a public key of an unknown algorithm");
   PublicKey key;
-  key.id = take_array<8>(reader);
-  key.key = take_array<32>(reader);
+  reader.take_into(key.id);
+  reader.take_into(key.key);
   return key;
 }
 
@@ -164,8 +156,8 @@ Result<ParsedSignature> parse_signature(std::string_view text) {
   ByteReader reader(*record);
   if (!take_tag(reader, kPrehashedAlgorithm))
     return malformed("not of the prehashed kind (sign with `suture sign`, or with minisign 0.8 or newer)");
-  parsed.signature.key_id = take_array<8>(reader);
-  parsed.signature.signature = take_array<64>(reader);
+  reader.take_into(parsed.signature.key_id);
+  reader.take_into(parsed.signature.signature);
   std::copy(global->begin(), global->end(), parsed.signature.global_signature.begin());
   parsed.signature.untrusted_comment = untrusted->substr(kUntrustedPrefix.size());
   parsed.signature.trusted_comment = trusted->substr(kTrustedPrefix.size());
@@ -324,8 +316,10 @@ Result<SecretKey> parse_secret_key(std::string_view text, const AskPassword &ask
     if (!derived) return derived.error();
   }
   ByteReader parts(sealed.bytes);
-  const KeyId id = take_array<8>(parts);
-  std::array<uint8_t, 64> secret = take_array<64>(parts);
+  KeyId id{};
+  parts.take_into(id);
+  std::array<uint8_t, 64> secret{};
+  parts.take_into(secret);
   SecretKey key(id, secret);
   sodium_memzero(secret.data(), secret.size());
   const auto check = key_check(key.id(), key.key());

@@ -14,12 +14,6 @@ namespace {
 
 constexpr size_t kCodeContext = 6;  // equal instructions shown on each side of a change
 
-std::string joined_ids(const std::vector<std::string> &texts) {
-  std::string out;
-  for (const std::string &text : texts) out += (out.empty() ? "" : ", ") + text;
-  return out;
-}
-
 std::string fact(std::string_view name, const std::string &value) {
   return value.empty() ? std::string() : cat("<dt>", name, "</dt><dd>", escaped(value), "</dd>\n");
 }
@@ -134,9 +128,9 @@ class Page {
   std::string head() const {
     std::string out = cat("<h1>", escaped(package_.id), "</h1>\n");
     if (!package_.description.empty()) out += cat("<p>", escaped(package_.description), "</p>\n");
-    return out + "<dl>" + fact("fixes", joined_ids(package_.cves)) + fact("version", package_.version) +
-           fact("sequence", cat(package_.sequence)) + fact("requires", joined_ids(package_.requires_ids)) +
-           fact("supersedes", joined_ids(package_.supersedes_ids)) + fact("signature", in_.signature) + "</dl>\n";
+    return out + "<dl>" + fact("fixes", joined(package_.cves)) + fact("version", package_.version) +
+           fact("sequence", cat(package_.sequence)) + fact("requires", joined(package_.requires_ids)) +
+           fact("supersedes", joined(package_.supersedes_ids)) + fact("signature", in_.signature) + "</dl>\n";
   }
 
   std::string hazards() const {
