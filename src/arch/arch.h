@@ -78,6 +78,9 @@ struct Arch {
   // Turns an instruction that reaches its operand through a PC-relative pointer slot into one that reaches it directly (mov
   // to lea, indirect call to direct call), in place and with the 4-byte field where it was. False when it is none of these.
   bool (*make_direct)(std::span<uint8_t> instruction);
+  // What linkers make of such an instruction where the address fits into 32 bits and need not be relative to the code (a program at
+  // a fixed address, or a weak symbol that nobody defines): as long, with the address as its last 4 bytes, which are 0 here. Empty when it is none.
+  Bytes (*make_immediate)(ByteView instruction);
   // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind: what linkers turn
   // the access into, where they know more than the compiler did. Empty when it is not the sequence that the ABI lays down.
   std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);

@@ -37,6 +37,20 @@ bool make_direct(std::span<uint8_t> insn) {
   return true;
 }
 
+// x86-64 psABI B.2: mov, test and the arithmetic of two operands, all with REX.W, whose register becomes the operand.
+Bytes make_immediate(ByteView insn) {
+  if (insn.size() != 7 || (insn[0] & 0xfb) != 0x48 || (insn[2] & 0xc7) != 0x05) return {};
+  const uint8_t rex = static_cast<uint8_t>(0x48 | (insn[0] >> 2 & 1));  // REX.R becomes REX.B
+  const uint8_t reg = insn[2] >> 3 & 7;
+  const auto form = [&](uint8_t opcode, uint8_t extension) {
+    return Bytes{rex, opcode, static_cast<uint8_t>(0xc0 | extension << 3 | reg), 0, 0, 0, 0};
+  };
+  if (insn[1] == 0x8b) return form(0xc7, 0);
+  if (insn[1] == 0x85) return form(0xf7, 0);
+  if ((insn[1] & 0xc7) == 0x03) return form(0x81, insn[1] >> 3);  // add, or, adc, sbb, and, sub, xor, cmp
+  return {};
+}
+
 }  // namespace
 
 const Arch kArchX86_64 = {
@@ -49,6 +63,7 @@ const Arch kArchX86_64 = {
     .decode_jump = x86::decode_jump,
     .relocate = relocate,
     .make_direct = make_direct,
+    .make_immediate = make_immediate,
     .tls_forms = x86::tls_forms,
     .far_form = x86::far_form,
     .disassemble = disassemble,

@@ -121,5 +121,18 @@ TEST(X86Disassemble, PrintsTextAndSize) {
   EXPECT_EQ(arch().disassemble(Bytes{0xe9, 0xfb, 0x0f, 0, 0}, 0x1000), "jmp 0x0000000000002000 (5)");
 }
 
+TEST(X86Relaxing, ALoadThroughASlotBecomesOneOfAnImmediate) {
+  EXPECT_EQ(arch().make_immediate(Bytes{0x48, 0x8b, 0x0d, 1, 2, 3, 4}), (Bytes{0x48, 0xc7, 0xc1, 0, 0, 0, 0}));  // mov x@GOTPCREL(%rip),%rcx
+  EXPECT_EQ(arch().make_immediate(Bytes{0x4c, 0x8b, 0x0d, 1, 2, 3, 4}), (Bytes{0x49, 0xc7, 0xc1, 0, 0, 0, 0}));  // the same to %r9
+  EXPECT_EQ(arch().make_immediate(Bytes{0x48, 0x3b, 0x05, 1, 2, 3, 4}), (Bytes{0x48, 0x81, 0xf8, 0, 0, 0, 0}));  // cmp
+  EXPECT_EQ(arch().make_immediate(Bytes{0x4c, 0x85, 0x3d, 1, 2, 3, 4}), (Bytes{0x49, 0xf7, 0xc7, 0, 0, 0, 0}));  // test
+}
+
+TEST(X86Relaxing, WhatComparesWithTheSlotOrReadsAnotherPlaceHasNoImmediateForm) {
+  EXPECT_TRUE(arch().make_immediate(Bytes{0x48, 0x83, 0x3d, 1, 2, 3, 4, 0}).empty());  // cmpq $0,x@GOTPCREL(%rip)
+  EXPECT_TRUE(arch().make_immediate(Bytes{0x48, 0x8b, 0x88, 1, 2, 3, 4}).empty());     // mov 4(%rax),%rcx
+  EXPECT_TRUE(arch().make_immediate(Bytes{0x48, 0x89, 0x0d, 1, 2, 3, 4}).empty());     // a store
+}
+
 }  // namespace
 }  // namespace suture

@@ -148,13 +148,25 @@ class PatchMaker {
 
   Status consider_absent(const Difference &difference, const Place &pre) {
     const std::string name = in_.pre->program().describe(pre);
-    if (!linked_names_.empty() && !linked_names_.contains(name)) {
+    if (!linked_names_.empty() && !is_linked(pre)) {
       out_.not_in_image.push_back(name);
       return {};
     }
     return Error::refused(cat("function ", name, " (", in_.pre->program().object(pre.object).path, ") changes but cannot be found in ",
                               in_.image->path, ": ", in_.solution->why_not(pre)))
         .with_next(cat("check that the pre source and the compiler are those the image was built with (", difference.reason, ")"));
+  }
+
+  // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there.
+  bool is_linked(const Place &pre) const {
+    bool named = false;
+    for (const uint32_t s : in_.pre->program().symbols_in(pre.object, pre.section)) {
+      const ObjectSymbol &symbol = in_.pre->program().object(pre.object).symbols[s];
+      if (symbol.name.empty() || symbol.kind != ObjectSymbol::Kind::function) continue;
+      if (linked_names_.contains(symbol.name)) return true;
+      named = true;
+    }
+    return !named;
   }
 
   Status redirect(const Replaced &entry) {

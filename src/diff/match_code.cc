@@ -46,8 +46,10 @@ class Matcher {
         continue;
       }
       if (take_other_tls_form(i)) continue;
-      if (!same_operation(a, *b)) return fail(a);
-      take_different(a, *b);
+      if (!take_immediate(a)) {
+        if (!same_operation(a, *b)) return fail(a);
+        take_different(a, *b);
+      }
       ++i;
     }
     if (!branches_agree()) return std::move(match_);
@@ -117,6 +119,21 @@ class Matcher {
       return true;
     }
     return false;
+  }
+
+  // A load through the GOT that the linker could do with an immediate.
+  bool take_immediate(const CodeInstruction &a) {
+    if (a.edge_count != 1 || pre_.edges[a.first_edge].kind != EdgeKind::got_pc32) return false;
+    const Bytes form = arch_.make_immediate(ByteView(pre_.bytes).subspan(a.at, a.insn.size_bytes));
+    if (form.empty() || image_.size() < here_ + form.size() || std::memcmp(form.data(), image_.data() + here_, form.size() - 4) != 0) return false;
+    const int64_t tail = static_cast<int64_t>(a.end() - pre_.edges[a.first_edge].offset);
+    const int64_t address = read_field(image_, here_ + form.size() - 4, 4);
+    match_.edges.push_back({a.first_edge, static_cast<uint64_t>(address - pre_.edges[a.first_edge].addend - tail), SolvedEdge::As::absolute});
+    match_.exact = false;
+    note_offset(a.at);
+    match_.compared_bytes += static_cast<uint32_t>(form.size()) - 4;
+    here_ += form.size();
+    return true;
   }
 
   // Equal outside of the field, if it has one.

@@ -21,6 +21,7 @@ struct SolvedEdge {
   enum class As : uint8_t {
     written,
     direct,      // the address itself instead of a GOT slot
+    absolute,    // as direct, but in an immediate: not relative to where the image is loaded
     tls_offset,  // the offset from the thread pointer instead of a slot
     tls_slot,    // a slot that holds that offset instead of a descriptor or pair
   };

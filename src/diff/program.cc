@@ -236,12 +236,24 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
   return reference;
 }
 
+const ObjectSymbol *Program::first_function(const Place &place) const {
+  const ObjectGraph &graph = object(place.object);
+  const ObjectSymbol *first = nullptr;
+  for (const uint32_t s : symbols_in(place.object, place.section)) {
+    const ObjectSymbol &symbol = graph.symbols[s];
+    if (symbol.kind == ObjectSymbol::Kind::function && !symbol.name.empty() && (first == nullptr || symbol.value < first->value)) first = &symbol;
+  }
+  return first;
+}
+
 std::string Program::describe(const Place &place) const {
   if (place.kind == Place::Kind::named) return place.name < names_.size() ? names_[place.name] : "the module's TLS block";
   const ObjectGraph &graph = object(place.object);
   if (place.kind == Place::Kind::item) return cat(graph.sections[place.section].name, "+", place.item);
   for (const uint32_t s : symbols_in(place.object, place.section))
     if (graph.symbols[s].value == 0 && !graph.symbols[s].name.empty()) return graph.symbols[s].name;
+  // Nops for tracers may stand before a function's entry.
+  if (const ObjectSymbol *first = first_function(place)) return first->name;
   return graph.sections[place.section].name;
 }
 

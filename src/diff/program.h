@@ -72,7 +72,9 @@ class Program {
   std::optional<Definition> ifunc(uint32_t name) const;
   // The place of an (object, section) as the linker keeps it: for a COMDAT section the winner's.
   Place section_place(uint32_t object, uint32_t section) const;
-  // Name of the symbol at the start of a section, for messages; the section's own name when there is none.
+  // The first function that a section holds; null when it holds none.
+  const ObjectSymbol *first_function(const Place &place) const;
+  // Name of the symbol at the start of a section, or of its first function; the section's own name when there is none.
   std::string describe(const Place &place) const;
   // The symbols that lie in a section.
   const std::vector<uint32_t> &symbols_in(uint32_t object, uint32_t section) const { return by_section_[object][section]; }

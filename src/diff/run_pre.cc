@@ -25,6 +25,7 @@ struct Unit {
   bool decided = false;
   LinkAddr at;
   uint64_t image_bytes = 0;
+  uint64_t lead_bytes = 0;           // before the first function, where its unwind entry begins (nops for tracers)
   int group = 0;                     // units of one object that the linker keeps together
   uint64_t nearest_mismatch = 0;     // best failed match, for the message
   LinkAddr nearest_at;
@@ -90,6 +91,7 @@ class RunPre {
         unit.place = place;
         unit.code = decode_code(arch_, section);
         unit.group = group_of(section.name);
+        if (const ObjectSymbol *first = pre_.first_function(place)) unit.lead_bytes = first->value;
         unit_of_[place] = units_.size();
         units_.push_back(std::move(unit));
       }
@@ -116,13 +118,10 @@ class RunPre {
     return 4 * branches + 16;
   }
 
-  // Size of the unwind entry that begins a section: of its first function, where hand-written or library code has several.
+  // Size of the unwind entry of a section's first function: it may have several, where they are hand-written or a library's.
   uint64_t entry_bytes(const Unit &unit) const {
-    for (const uint32_t s : pre_.symbols_in(unit.place.object, unit.place.section)) {
-      const ObjectSymbol &symbol = pre_.object(unit.place.object).symbols[s];
-      if (symbol.value == 0 && symbol.kind == ObjectSymbol::Kind::function && symbol.size_bytes != 0) return symbol.size_bytes;
-    }
-    return pre_.section(unit.place).size_bytes;
+    const ObjectSymbol *first = pre_.first_function(unit.place);
+    return first != nullptr && first->size_bytes != 0 ? first->size_bytes : pre_.section(unit.place).size_bytes - unit.lead_bytes;
   }
 
   void find_candidates() {
@@ -132,8 +131,9 @@ class RunPre {
       const auto from = by_size_.lower_bound(size - std::min(shrink_allowance(unit), size));
       const auto to = by_size_.upper_bound(size + 32);
       for (auto it = from; it != to; ++it) {
-        if (!may_match(section, image_code(it->second, section.size_bytes))) continue;
-        if (match_at(unit, it->second).matches) unit.candidates.push_back(it->second);
+        const LinkAddr at(it->second.value - unit.lead_bytes);
+        if (!may_match(section, image_code(at, section.size_bytes))) continue;
+        if (match_at(unit, at).matches) unit.candidates.push_back(at);
         if (unit.candidates.size() > kMaxCandidates) break;
       }
       std::sort(unit.candidates.begin(), unit.candidates.end());
@@ -147,9 +147,9 @@ class RunPre {
       std::set<LinkAddr> named;
       for (const uint32_t s : pre_.symbols_in(units_[u].place.object, units_[u].place.section)) {
         const ObjectSymbol &symbol = pre_.object(units_[u].place.object).symbols[s];
-        if (symbol.value != 0 || symbol.name.empty()) continue;
+        if (symbol.value != units_[u].lead_bytes || symbol.name.empty()) continue;
         const auto range = (symbol.local() ? local_names_ : global_names_).equal_range(symbol.name);
-        for (auto it = range.first; it != range.second; ++it) named.insert(it->second);
+        for (auto it = range.first; it != range.second; ++it) named.insert(LinkAddr(it->second.value - symbol.value));
       }
       std::vector<LinkAddr> good;
       for (const LinkAddr at : named)
@@ -233,7 +233,9 @@ class RunPre {
     if (reference.access == Access::unsupported) return;
     const uint64_t target = symbol_value + static_cast<uint64_t>(edge.addend) + (is_pc_relative(edge.kind) ? tail : 0);
     uint64_t value = target - static_cast<uint64_t>(reference.offset);
-    const bool direct = as == SolvedEdge::As::direct;
+    // In an image that may be loaded anywhere, an absolute address is that of a weak symbol which nobody defines: no place of the image.
+    if (as == SolvedEdge::As::absolute && !image_.fixed) return;
+    const bool direct = as == SolvedEdge::As::direct || as == SolvedEdge::As::absolute;
     if (direct) reference.access = Access::address;
     if (as == SolvedEdge::As::tls_slot) reference.access = Access::tls_ie;
     // A program's own block begins at a fixed distance from the thread pointer, and linkers count from there.
@@ -334,11 +336,13 @@ class RunPre {
     return any;
   }
 
-  bool decide_at_neighbour(size_t u, std::optional<LinkAddr> at, const std::string &neighbour, const char *side) {
-    if (!at || taken_.contains(at->value)) return false;
+  bool decide_at_neighbour(size_t u, std::optional<LinkAddr> start, const std::string &neighbour, const char *side) {
+    if (!start) return false;
+    const LinkAddr at(start->value - units_[u].lead_bytes);
+    if (taken_.contains(at.value)) return false;
     const auto &candidates = units_[u].candidates;
-    if (!std::binary_search(candidates.begin(), candidates.end(), *at)) return false;
-    return decide(u, *at, cat("directly ", side, neighbour));
+    if (!std::binary_search(candidates.begin(), candidates.end(), at)) return false;
+    return decide(u, at, cat("directly ", side, neighbour));
   }
 
   // Start of the next function at or behind an address, if only padding lies between.

@@ -17,6 +17,8 @@ ObjectSection::Kind kind_of(const Elf64_Shdr &header, std::string_view name) {
     return name.starts_with(".debug") || name.starts_with(".zdebug") ? Kind::debug : Kind::other;
   if (name == ".eh_frame" || header.sh_type == SHT_X86_64_UNWIND) return Kind::unwind;
   if (header.sh_type == SHT_NOTE) return Kind::other;
+  // -fpatchable-function-entry: where functions begin, for tracers. No code reads it, and the base's list stays as it is.
+  if (name == "__patchable_function_entries") return Kind::other;
   if (header.sh_type == SHT_INIT_ARRAY || header.sh_type == SHT_FINI_ARRAY || header.sh_type == SHT_PREINIT_ARRAY ||
       name.starts_with(".ctors") || name.starts_with(".dtors"))
     return Kind::init;

@@ -1,6 +1,6 @@
 // matrix-refused: function shorter_than_a_jump has . bytes at its entry
 // matrix-only: gcc
-// matrix-not: gcc-O0-pie gcc-O0-exec gcc-O0-shared cet lto
+// matrix-not: gcc-O0-pie gcc-O0-exec gcc-O0-shared cet lto gcc-O2-patchable
 #include "construct.h"
 
 // Nothing pads functions in a section of their own.
