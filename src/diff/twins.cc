@@ -50,7 +50,7 @@ class TwinFinder {
     group();
     for (const auto &[key, group] : groups_)
       if (group.first.size() == 1 && group.second.size() == 1) pair(group.first[0], group.second[0]);
-    pair_equal_code();
+    pair_by_contents();
     vote();
     for (const auto &[key, group] : groups_) settle(group);
     return std::move(out_);
@@ -73,12 +73,13 @@ class TwinFinder {
   bool free_pre(uint32_t s) const { return !out_.post_of[s]; }
   bool free_post(uint32_t s) const { return !out_.pre_of[s]; }
 
-  // Clones of one function (foo.constprop.0 and .1): the code itself tells them apart, where it differs.
-  void pair_equal_code() {
+  // Clones of one function (foo.constprop.0 and .1) and the names that functions have for themselves (__func__.0 and .1): their
+  // contents tell them apart, where they differ.
+  void pair_by_contents() {
     for (const auto &[key, group] : groups_) {
       if (group.first.size() <= 1 && group.second.size() <= 1) continue;
       for (const uint32_t b : group.second) {
-        if (b_.sections[b].kind != ObjectSection::Kind::code || !free_post(b)) continue;
+        if (!is_known_by_contents(b_.sections[b]) || !free_post(b)) continue;
         SectionList equal;
         for (const uint32_t a : group.first)
           if (free_pre(a) && same_shape(a_.sections[a], b_.sections[b])) equal.push_back(a);
@@ -88,6 +89,11 @@ class TwinFinder {
         if (equal.size() == 1 && rivals == 1) pair(equal[0], b);
       }
     }
+  }
+
+  // A table that holds addresses is not: only the fields around them could be compared here.
+  static bool is_known_by_contents(const ObjectSection &section) {
+    return section.kind == ObjectSection::Kind::code || (section.kind == ObjectSection::Kind::rodata && section.edges.empty());
   }
 
   // The section a reference points into, if it lies in this object.
@@ -137,7 +143,7 @@ class TwinFinder {
     std::vector<std::pair<int, std::pair<uint32_t, uint32_t>>> ranked;
     for (const uint32_t a : group.first)
       for (const uint32_t b : group.second)
-        if (const auto it = votes_.find({a, b}); it != votes_.end()) ranked.push_back({it->second, {a, b}});
+        if (const auto it = free_pre(a) && free_post(b) ? votes_.find({a, b}) : votes_.end(); it != votes_.end()) ranked.push_back({it->second, {a, b}});
     std::sort(ranked.begin(), ranked.end(), [](const auto &x, const auto &y) { return x.first > y.first; });
     for (const auto &[weight, candidate] : ranked) {
       const auto [a, b] = candidate;
@@ -164,8 +170,14 @@ class TwinFinder {
     std::copy_if(group.first.begin(), group.first.end(), std::back_inserter(left_a), [&](uint32_t s) { return free_pre(s); });
     std::copy_if(group.second.begin(), group.second.end(), std::back_inserter(left_b), [&](uint32_t s) { return free_post(s); });
     if (left_a.size() == 1 && left_b.size() == 1) pair(left_a[0], left_b[0]);
-    else if (!left_a.empty())
-      for (const uint32_t b : left_b) out_.ambiguous[b] = true;
+    else
+      for (const uint32_t b : left_b) out_.ambiguous[b] = std::any_of(left_a.begin(), left_a.end(), [&](uint32_t a) { return may_be_twins(a, b); });
+  }
+
+  // A constant that is unlike each old one is new to its users, whichever it stands for: they are replaced, and bring it along.
+  bool may_be_twins(uint32_t a, uint32_t b) const {
+    const bool constant = b_.sections[b].kind == ObjectSection::Kind::rodata || b_.sections[b].kind == ObjectSection::Kind::relro;
+    return !constant || same_shape(a_.sections[a], b_.sections[b]);
   }
 
   CodeCache &pre_;
