@@ -18,10 +18,13 @@ BUILD_SECONDS = 3600
 # As on Debian's build daemons: a Python or compiler of this machine's own, ahead of Debian's, is not what packages are built with.
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 LOG_TAIL = 12
+# Binary packages without a program or library that lives in a running system; installed tests are linked from the tests' own sources,
+# which a fix changes as a matter of course.
+NO_SERVICE = ("-doc", "-dbg", "-tests")
 CODE = (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".inc", ".S")
 CONFIGURE_STEPS = ("dh_update_autotools_config", "dh_autoreconf", "dh_auto_configure")
 # Stamp files with which debian/rules remember that a build is done; those of configuring stay.
-CLEAR_STAMPS = r"""find . -maxdepth 3 -name '*build*stamp*' ! -name '*conf*' -type f -delete; rm -f debian/stamp-build* build-stamp
+CLEAR_STAMPS = r"""find . -maxdepth 3 \( -name '*build*stamp*' -o -name '*stamp*build*' \) ! -name '*conf*' ! -name '*.[ch]' -type f -delete; rm -f debian/stamp-build* build-stamp
 rm -f debian/*.debhelper.log debian/stamps-build/*/build debian/stamps-build/build"""
 
 
@@ -164,7 +167,7 @@ def binaries_of(package):
     for block in re.findall(r"^Package-List:\s*\n((?: .+\n)+)", shown, re.M)[-1:]:
         for line in block.splitlines():
             words = line.split()
-            if words[1] == "deb" and not words[0].endswith(("-doc", "-dbg")) and "arch=all" not in words:
+            if words[1] == "deb" and not words[0].endswith(NO_SERVICE) and "arch=all" not in words:
                 names.append(words[0])
     return names
 
