@@ -100,7 +100,9 @@ class PatchMaker {
  public:
   explicit PatchMaker(const DiffInput &input) : in_(input), binder_(input) {
     if (input.pre_output != nullptr)
-      for (const ImageSymbol &symbol : input.pre_output->symbols) linked_names_.insert(symbol.name);
+      for (const ImageSymbol &symbol : input.pre_output->symbols)
+        if (symbol.defined) linked_names_.insert(symbol.name);
+    local_names_kept_ = keeps_local_names();
   }
 
   Result<MadePatch> run() {
@@ -141,6 +143,7 @@ class PatchMaker {
     if (in_.comparison->of(place.object, place.section) == Change::same) return {};
     const LocatedCode *located = in_.solution->code(*pre);
     if (located == nullptr) return consider_absent(difference, *pre);
+    if (!linked_names_.empty() && !is_linked(*pre)) return refuse_stray(*pre, *located);
     binder_.replace(place, located->at);
     replaced_.push_back({&difference, *pre, place, located});
     return {};
@@ -157,13 +160,30 @@ class PatchMaker {
         .with_next(cat("check that the pre source and the compiler are those the image was built with (", difference.reason, ")"));
   }
 
+  // The linker dropped it, so the code that looks like it is another function's.
+  Status refuse_stray(const Place &pre, const LocatedCode &located) const {
+    return Error::refused(cat("function ", in_.pre->program().describe(pre), " (", in_.pre->program().object(pre.object).path,
+                              ") changes, and the pre build's own link does not contain it; yet code like it is at ", hex(located.at.value), " of ",
+                              in_.image->path, " (", located.how, "): which is right cannot be told"))
+        .with_next("check that the build links the image as the shipped one was linked, or leave the function as it is (--leave)");
+  }
+
+  // A linker may drop the names of local functions (-x): then a name that is missing tells nothing.
+  bool keeps_local_names() const {
+    const Program &pre = in_.pre->program();
+    for (uint32_t o = 0; o < pre.object_count(); ++o)
+      for (const ObjectSymbol &symbol : pre.object(o).symbols)
+        if (symbol.kind == ObjectSymbol::Kind::function && symbol.local() && linked_names_.contains(symbol.name)) return true;
+    return false;
+  }
+
   // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there.
   bool is_linked(const Place &pre) const {
     bool named = false;
     for (const uint32_t s : in_.pre->program().symbols_in(pre.object, pre.section)) {
       const ObjectSymbol &symbol = in_.pre->program().object(pre.object).symbols[s];
       if (symbol.name.empty() || symbol.kind != ObjectSymbol::Kind::function) continue;
-      if (linked_names_.contains(symbol.name)) return true;
+      if (linked_names_.contains(symbol.name) || (symbol.local() && !local_names_kept_)) return true;
       named = true;
     }
     return !named;
@@ -294,6 +314,7 @@ class PatchMaker {
   const DiffInput &in_;
   Binder binder_;
   std::unordered_set<std::string> linked_names_;
+  bool local_names_kept_ = false;
   std::vector<Replaced> replaced_;
   std::vector<AuthorHook> hooks_;
   std::set<Place> considered_;  // by their places before: each function once, whatever copies there are
