@@ -52,7 +52,40 @@ class Lists(unittest.TestCase):
         self.assertEqual(source.parse_series("# a\none.patch\n\ntwo.patch -p0 # why\n"), [("one.patch", 1), ("two.patch", 0)])
 
 
+class LostDsc(unittest.TestCase):
+    RECORD = ("Package: p\nBinary: p\nVersion: 1:1-2\nMaintainer: M <m@example.org>\nArchitecture: any\nFormat: 3.0 (quilt)\n"
+              "Checksums-Sha256:\n 00 5 p_1-2.dsc\n {orig} 4 p_1.orig.tar.gz\n {digest} 4 p_1-2.debian.tar.xz\nDirectory: pool\n")
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.here = Path(folder.name)
+        for name in ("p_1.orig.tar.gz", "p_1-2.debian.tar.xz"):
+            (self.here / name).write_bytes(b"data")
+        digest = hashlib.sha256(b"data").hexdigest()
+        self.record = self.RECORD.format(orig=digest, digest=digest)
+
+    def test_what_the_index_knows_makes_up_for_it(self):
+        source.write_dsc(self.record, self.here, "p_1-2.dsc")
+        text = (self.here / "p_1-2.dsc").read_text()
+        self.assertIn("Format: 3.0 (quilt)\nSource: p\n", text)
+        self.assertIn(f"Files:\n {hashlib.md5(b'data').hexdigest()} 4 p_1.orig.tar.gz\n", text)
+        self.assertNotIn(".dsc", text)
+
+    def test_a_file_that_is_not_what_the_index_says_is_not_used(self):
+        (self.here / "p_1-2.debian.tar.xz").write_bytes(b"else")
+        with self.assertRaisesRegex(source.SourceError, "p_1-2.debian.tar.xz is missing"):
+            source.write_dsc(self.record, self.here, "p_1-2.dsc")
+
+
 class Totals(unittest.TestCase):
+    def test_the_cost_of_a_second_fix_is_told_in_proportion_to_the_first(self):
+        first = result(rows.REFUSED, build_seconds=50.0, second_fix_seconds=5.0)
+        built = result(rows.AUTOMATIC, build_seconds=11.0, compile_seconds=10.0, peak_mib=30, objects_mib=20)
+        cost = report.cost([first, built])
+        self.assertEqual((cost["second_fix_of_an_unchanged_source_to_the_first_max"], cost["beyond_compilations_max"]), (0.1, 0.1))
+        self.assertEqual(cost["peak_to_objects_from_16_mib_max"], 1.5)
+
     def test_what_changes_no_code_or_cannot_be_built_is_no_part_of_the_share(self):
         results = [result(o) for o in (rows.AUTOMATIC, rows.REFUSED, rows.NO_CHANGE, rows.BROKEN)]
         self.assertEqual(report.totals(results, 9)["all"], {"live": 1, "automatic": 1, "of": 2})

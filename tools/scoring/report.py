@@ -50,6 +50,7 @@ def cost(results):
         return {}
     beyond = [(r["build_seconds"] - r["compile_seconds"]) / max(r["compile_seconds"], 0.1) for r in built]
     memory = [r["peak_mib"] / r["objects_mib"] for r in built if r["objects_mib"] >= LARGE_MIB]
+    second = [r["second_fix_seconds"] / r["build_seconds"] for r in results if "second_fix_seconds" in r]
     ratios = []
     for package in {r["package"] for r in built}:
         first = [r["build_seconds"] for r in built if r["package"] == package and r["first_of_package"]]
@@ -60,6 +61,8 @@ def cost(results):
     return {"beyond_compilations_median": round(statistics.median(beyond), 3), "beyond_compilations_max": round(max(beyond), 3),
             f"peak_to_objects_from_{LARGE_MIB}_mib_median": round(statistics.median(memory), 2) if memory else None,
             f"peak_to_objects_from_{LARGE_MIB}_mib_max": round(max(memory), 2) if memory else None,
+            "second_fix_of_an_unchanged_source_to_the_first_median": round(statistics.median(second), 3) if second else None,
+            "second_fix_of_an_unchanged_source_to_the_first_max": round(max(second), 3) if second else None,
             "later_fix_of_the_series_to_the_first_median": round(statistics.median(ratios), 3) if ratios else None,
             "stop_us_median": statistics.median(stops) if stops else None, "stop_us_max": max(stops) if stops else None}
 

@@ -35,16 +35,26 @@ class Setup:
         subprocess.run(["cc", "-O1", "-Wall", "-shared", "-fPIC", "-Wl,-z,now", "-o", self.hold_library, Path(__file__).with_name("hold.c")], check=True)
 
 
+def blank_result(row):
+    return {"package": row.package, "version": row.version, "patch": row.patch, "cve": row.cve, "class": row.kind}
+
+
 class Package:
+    """Raises SourceError where none of its rows can be run."""
+
     def __init__(self, setup, name, version):
         self.setup, self.name, self.version = setup, name, version
         self.folder = setup.folder / "work" / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([TOOLS / "install-deps", "--source", name], check=True, stdout=subprocess.DEVNULL)
+        self._install_build_dependencies()
         self.source = Source(name, version, self.folder / "source")
         self.plain = plain.PlainBuild(self.folder, setup.once_tools, setup.build_jobs)
         self.shipped_names = plain.installed_names(name, version, self.folder / "debs")
-        self.rows_done = 0
+
+    def _install_build_dependencies(self):
+        done = subprocess.run([TOOLS / "install-deps", "--source", self.name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise SourceError(f"its build dependencies are not to be had: {done.stderr.strip()[-300:]}")
 
     def in_series_order(self, rows):
         def key(row):
@@ -56,8 +66,7 @@ class Package:
 
     def run(self, row):
         """The result of one row: a dictionary for its state file. Never raises for what a row can do wrong."""
-        result = {"package": row.package, "version": row.version, "patch": row.patch, "cve": row.cve, "class": row.kind,
-                  "first_of_package": self.rows_done == 0}
+        result = {**blank_result(row), "source_version": self.source.version, "first_of_package": not (self.folder / "work").exists()}
         started = time.monotonic()
         try:
             self._run(row, result)
@@ -68,7 +77,6 @@ class Package:
         except (live.Wrong, hotfile.FormatError) as error:
             result.update(outcome=outcomes.WRONG, reason=str(error))
         result["row_seconds"] = round(time.monotonic() - started, 1)
-        self.rows_done += 1
         return result
 
     def _run(self, row, result):
@@ -87,6 +95,8 @@ class Package:
             linked, _ = self.plain.build(pre, self.setup.target, anew=True)
             images = self._ship(linked)
             made = self._build(row, pre, post, images, package, allow, result)
+        if result["first_of_package"]:
+            self._note_second_fix(row, pre, images, result)
         if not made:
             return
         result.pop("reason", None)
@@ -118,12 +128,28 @@ class Package:
             images[(folder / path).resolve()] = path
         return images
 
-    def _build(self, row, pre, post, images, package, allow, result):
-        """Runs `suture build`; false when there is no package, and then says in `result` why."""
+    def _words(self, row, pre, post, images, package):
         words = ["build", "--pre", pre, "--post", post, "--build", plain.build_command(self.setup.target), "--work", self.folder / "work",
                  "-o", package, "--id", row.name, "--json"]
         for shipped, output in images.items():
             words += ["--image", f"{shipped}={output}"]
+        return words
+
+    def _note_second_fix(self, row, pre, images, result):
+        """What another fix for the very source that was just built costs."""
+        other = self.source.another_fix(row)
+        if other is None:
+            return
+        package = self.folder / "second.hotpatch"
+        started = time.monotonic()
+        self._watch(self._words(row, pre, other, images, package))
+        result["second_fix_seconds"] = round(time.monotonic() - started, 1)
+        package.unlink(missing_ok=True)
+        shutil.rmtree(other)
+
+    def _build(self, row, pre, post, images, package, allow, result):
+        """Runs `suture build`; false when there is no package, and then says in `result` why."""
+        words = self._words(row, pre, post, images, package)
         for cve in re.findall(r"[A-Za-z0-9.:_-]+", row.cve):
             words += ["--cve", cve]
         for item in allow:

@@ -3,6 +3,9 @@
 Rows of one package are run in the order of its series. Two trees, `pre` and `post`, each move forward through the series by applying
 what lies between, so that a package is unpacked twice in all and consecutive rows differ by little: builds of them can be incremental.
 """
+import contextlib
+import functools
+import hashlib
 import re
 import shutil
 import subprocess
@@ -24,13 +27,53 @@ def run(words, **options):
     return result.stdout
 
 
-def full_version(package, version):
-    """Lists leave the epoch out; apt wants it."""
+def index_records(package):
+    """What apt's index says of each version of a source: full version -> the record's text."""
     shown = run(["apt-cache", "showsrc", "--only-source", package])
-    for candidate in re.findall(r"^Version: (.+)$", shown, re.M):
-        if candidate.split(":", 1)[-1] == version.split(":", 1)[-1]:
-            return candidate
-    raise SourceError(f"apt knows no source {package} {version} (deb-src entries, apt-get update?)")
+    records = {}
+    for record in re.split(r"\n\s*\n", shown):
+        if found := re.search(r"^Version: (.+)$", record, re.M):
+            records[found[1]] = record.strip() + "\n"
+    return records
+
+
+def without_epoch(version):
+    return version.split(":", 1)[-1]
+
+
+def is_newer(version, other):
+    return subprocess.run(["dpkg", "--compare-versions", version, "gt", other]).returncode == 0
+
+
+def download(package, version, record, folder):
+    """The .dsc, with what it names. A mirror that lost the .dsc alone may still serve the rest: the index knows their digests, and
+    all else that unpacking needs."""
+    name = f"{package}_{without_epoch(version)}.dsc"
+    if not (folder / name).exists():
+        try:
+            run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "source", "--download-only", "--only-source", f"{package}={version}"], cwd=folder)
+        except SourceError:
+            write_dsc(record, folder, name)
+    return folder / name
+
+
+def write_dsc(record, folder, name):
+    """Makes a .dsc from the index's record, of files that are all here with the index's digests."""
+    listed = re.search(r"^Checksums-Sha256:\s*\n((?: .+\n)+)", record, re.M)
+    files = [line.split() for line in (listed[1] if listed else "").splitlines() if not line.endswith(".dsc")]
+    files = [(digest, size, file) for digest, size, file in files if not file.endswith(".asc")]
+    for digest, _, file in files:
+        path = folder / file
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise SourceError(f"neither {name} nor all that it names is served: {file} is missing")
+    if not files:
+        raise SourceError(f"{name} is not served, and apt's index does not say what it names")
+    fields = {key: re.search(rf"^{key}: (.+)$", record, re.M) for key in ("Format", "Binary", "Architecture", "Version", "Maintainer")}
+    text = f"Format: {fields.pop('Format')[1]}\nSource: {name.split('_')[0]}\n"
+    text += "".join(f"{key}: {found[1]}\n" for key, found in fields.items() if found)
+    text += "Checksums-Sha256:\n" + "".join(f" {digest} {size} {file}\n" for digest, size, file in files)
+    text += "Files:\n" + "".join(f" {hashlib.md5((folder / file).read_bytes()).hexdigest()} {size} {file}\n" for _, size, file in files)
+    (folder / name).write_text(text)
 
 
 def parse_series(text):
@@ -79,32 +122,59 @@ class Tree:
 
 
 class Source:
-    """The source package of the rows; `trees(row)` gives pre and post, for rows in the order of `places`."""
+    """The source package of the rows; `trees(row)` gives pre and post, for rows in the order of `places`.
+
+    The version is the list's, or where that is not served any more the oldest newer one that is: its series without the later patches
+    is the same source."""
 
     def __init__(self, package, version, folder):
         self.package, self.folder = package, Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.dsc = self._download(package, version)
+        download_folder = self.folder / "dsc"
+        download_folder.mkdir(parents=True, exist_ok=True)
+        self.dsc, self.version = self._download_served(package, version, download_folder)
         self.pre = Tree(self.folder / "pre", self.dsc)
         self.post = Tree(self.folder / "post", self.dsc)
 
-    def _download(self, package, version):
-        name = f"{package}_{version.split(':', 1)[-1]}.dsc"
-        download = self.folder / "dsc"
-        download.mkdir(exist_ok=True)
-        if not (download / name).exists():
-            run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "source", "--download-only", "--only-source",
-                 f"{package}={full_version(package, version)}"], cwd=download)
-        return download / name
+    @staticmethod
+    def _download_served(package, version, folder):
+        records, complaints = index_records(package), []
+        wanted = without_epoch(version)
+        exact = [v for v in records if without_epoch(v) == wanted]
+        newer = [v for v in records if is_newer(without_epoch(v), wanted)]
+        newer.sort(key=functools.cmp_to_key(lambda a, b: 1 if is_newer(a, b) else -1))
+        for candidate in exact + newer:
+            try:
+                return download(package, candidate, records[candidate], folder), candidate
+            except SourceError as error:
+                complaints.append(str(error))
+        raise SourceError("; ".join(complaints) or f"apt knows no source {package} {version} or newer (deb-src entries, apt-get update?)")
 
     def place(self, row):
         for number, (patch, _) in enumerate(self.pre.series):
             if patch == row.patch:
                 return number
-        raise SourceError(f"{row.patch} is not in the series of {row.package} {row.version}")
+        raise SourceError(f"{row.patch} is not in the series of {row.package} {without_epoch(self.version)}")
 
     def trees(self, row):
         place = self.place(row)
         self.pre.move_to(place)
         self.post.move_to(place + 1)
         return self.pre.folder, self.post.folder
+
+    def another_fix(self, row):
+        """The same source before `row`'s fix with a later one of the series instead; None where none applies by itself."""
+        place = self.place(row)
+        self.pre.move_to(place)
+        for patch, level in self.pre.series[place + 1:]:
+            text = self.pre.patches / patch
+            if not re.search(r"^\+\+\+ \S+\.(c|cc|cpp|cxx)\b", text.read_text(errors="replace"), re.M):
+                continue
+            words = ["-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", "-i", text.resolve()]
+            with contextlib.suppress(SourceError):
+                run(["patch", "-d", self.pre.folder, "--dry-run", *words])
+                other = self.folder / "other"
+                shutil.rmtree(other, ignore_errors=True)
+                shutil.copytree(self.pre.folder, other, symlinks=True)
+                run(["patch", "-d", other, *words])
+                return other
+        return None
