@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Tests of tools/scoring, the parts of tools/coverage: what they compute, and against real processes where there is a compiler."""
 import csv
+import difflib
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,6 +78,64 @@ class LostDsc(unittest.TestCase):
         (self.here / "p_1-2.debian.tar.xz").write_bytes(b"else")
         with self.assertRaisesRegex(source.SourceError, "p_1-2.debian.tar.xz is missing"):
             source.write_dsc(self.record, self.here, "p_1-2.dsc")
+
+
+def lines(*changed):
+    """A file of twelve lines, some of which are not as they were."""
+    return "".join(f"{'new' if n in changed else 'old'} {n}\n" for n in range(12))
+
+
+def patch_text(before, after):
+    return "".join(difflib.unified_diff(before.splitlines(True), after.splitlines(True), "a/code.c", "b/code.c"))
+
+
+@unittest.skipUnless(shutil.which("dpkg-source"), "dpkg-source is not installed")
+class Trees(unittest.TestCase):
+    """A source package whose series changes line 2, then line 9, then line 2 again, then line 6."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        tree = self.folder / "p-1"
+        patches = tree / "debian/patches"
+        patches.mkdir(parents=True)
+        (tree / "code.c").write_text(lines())
+        subprocess.run(["tar", "cf", "p_1.orig.tar", "--exclude=debian", "p-1"], cwd=self.folder, check=True)
+        subprocess.run(["gzip", "p_1.orig.tar"], cwd=self.folder, check=True)
+        (tree / "debian/source").mkdir()
+        (tree / "debian/source/format").write_text("3.0 (quilt)\n")
+        (tree / "debian/control").write_text("Source: p\nMaintainer: A <a@b>\n\nPackage: p\nArchitecture: any\nDescription: p\n")
+        (tree / "debian/changelog").write_text("p (1-1) unstable; urgency=low\n\n  * x\n\n -- A <a@b>  Mon, 08 Jan 2024 10:00:00 +0000\n")
+        again = lines(2, 9).replace("new 2", "newer 2")
+        steps = [lines(), lines(2), lines(2, 9), again, again.replace("old 6", "new 6")]
+        for number, (before, after) in enumerate(zip(steps, steps[1:])):
+            (patches / f"{number}.patch").write_text(patch_text(before, after))
+        (patches / "series").write_text("0.patch\n1.patch\n2.patch\n3.patch\n")
+        subprocess.run(["dpkg-source", "-b", "p-1"], cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.dsc = self.folder / "p_1-1.dsc"
+
+    def code(self, tree):
+        return (tree.folder / "code.c").read_text()
+
+    def test_a_tree_goes_on_from_the_place_that_an_earlier_run_left_it_at(self):
+        source.Tree(self.folder / "pre", self.dsc).move_to(range(2))
+        tree = source.Tree(self.folder / "pre", self.dsc)
+        self.assertEqual((tree.applied, self.code(tree)), ([0, 1], lines(2, 9)))
+        tree.move_to(range(1))
+        self.assertEqual(self.code(tree), lines(2))
+
+    def test_quilt_is_told_what_is_applied(self):
+        tree = source.Tree(self.folder / "pre", self.dsc)
+        tree.move_to(range(2))
+        self.assertEqual((tree.folder / ".pc/applied-patches").read_text(), "0.patch\n1.patch\n")
+        self.assertEqual((tree.folder / "debian/patches/series").read_text(), "0.patch\n1.patch\n")
+
+    def test_the_whole_series_without_a_fix_leaves_out_what_builds_on_it(self):
+        whole = source.Source.__new__(source.Source)
+        whole.pre, whole.post = (source.Tree(self.folder / side, self.dsc) for side in ("pre", "post"))
+        whole.trees_of_whole_series(rows.Row("p", "1-1", "0.patch", "", "body_only"))
+        self.assertEqual((self.code(whole.pre), self.code(whole.post)), (lines(6, 9), lines(2, 6, 9)))
 
 
 class Totals(unittest.TestCase):

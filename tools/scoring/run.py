@@ -48,6 +48,7 @@ class Package:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._install_build_dependencies()
         self.source = Source(name, version, self.folder / "source")
+        self.needs_whole_series = False
         self.plain = plain.PlainBuild(self.folder, setup.once_tools, setup.build_jobs)
         self.shipped_names = plain.installed_names(name, version, self.folder / "debs")
 
@@ -80,13 +81,12 @@ class Package:
         return result
 
     def _run(self, row, result):
-        pre, post = self.source.trees(row)
         package = self.folder / f"{row.name}.hotpatch"
         package.unlink(missing_ok=True)
         allowances = self.setup.decisions.get((row.package, row.patch), [])
         allow = [item for item, _ in allowances]
         started = time.monotonic()
-        linked, anew = self.plain.build(pre, self.setup.target)
+        pre, post, linked, anew = self._build_plain(row)
         result["plain_seconds"] = round(time.monotonic() - started, 1)
         images = self._ship(linked)
         made = self._build(row, pre, post, images, package, allow, result)
@@ -112,6 +112,17 @@ class Package:
                       reason="; ".join(evidence for _, evidence in allowances) if used else "")
         if not self.setup.keep:
             package.unlink()
+
+    def _build_plain(self, row):
+        """(pre, post, linked files, whether all was built from nothing), of the series as it stood at the fix where it can be built."""
+        if not self.needs_whole_series:
+            pre, post = self.source.trees(row)
+            try:
+                return pre, post, *self.plain.build(pre, self.setup.target)
+            except plain.BuildBroken:
+                self.needs_whole_series = True
+        pre, post = self.source.trees_of_whole_series(row)
+        return pre, post, *self.plain.build(pre, self.setup.target)
 
     def _ship(self, linked):
         """Stripped copies of what binary packages hold: shipped image -> its output in the build."""

@@ -88,37 +88,56 @@ def parse_series(text):
 
 
 class Tree:
-    """One unpacked source at some place in its series. A file beside it says which, unless it was left in between."""
+    """One unpacked source with some patches of its series applied. A file beside it says which, unless it was left in between."""
 
     def __init__(self, folder, dsc):
-        self.folder, self.dsc, self.place_file = folder, dsc, folder.with_suffix(".place")
+        self.folder, self.dsc, self.state_file = folder, dsc, folder.with_suffix(".applied")
         self.patches, self.whole_series = folder / "debian/patches", folder.with_suffix(".series")
-        if self.place_file.exists():
-            self.applied = int(self.place_file.read_text())
+        if self.state_file.exists():
+            self.applied = [int(place) for place in self.state_file.read_text().split()]
             self.series = parse_series(self.whole_series.read_text(errors="replace"))
         else:
             self._unpack()
 
     def _unpack(self):
-        self.place_file.unlink(missing_ok=True)
+        self.state_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         run(["dpkg-source", "--no-check", "-x", "--skip-patches", self.dsc, self.folder])
         shutil.copy(self.patches / "series", self.whole_series)
-        self.series, self.applied = parse_series(self.whole_series.read_text(errors="replace")), 0
-        self.place_file.write_text("0")
+        self.series, self.applied = parse_series(self.whole_series.read_text(errors="replace")), []
+        self.state_file.write_text("")
 
-    def move_to(self, place):
-        """Applies the series up to, not including, entry `place`."""
-        if place < self.applied:
+    def move_to(self, places, where_they_apply=()):
+        """Brings the tree to exactly these places of the series, and then to those of `where_they_apply` that apply by themselves."""
+        places = list(places)
+        if places[:len(self.applied)] != self.applied:
             self._unpack()
-        self.place_file.unlink(missing_ok=True)
-        for number in range(self.applied, place):
-            patch, level = self.series[number]
-            run(["patch", "-d", self.folder, "-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", "-i", (self.patches / patch).resolve()])
-            self.applied = number + 1
-        self.place_file.write_text(str(place))
-        # As dpkg-source would find it: what is applied is in the series, and nothing else.
-        (self.patches / "series").write_text("".join(f"{patch}\n" if level == 1 else f"{patch} -p{level}\n" for patch, level in self.series[:place]))
+        self.state_file.unlink(missing_ok=True)
+        for place in places[len(self.applied):]:
+            self._apply(place)
+        for place in where_they_apply:
+            with contextlib.suppress(SourceError):
+                self._apply(place, "--dry-run")
+                self._apply(place)
+        self._write_bookkeeping()
+        self.state_file.write_text(" ".join(map(str, self.applied)))
+
+    def _apply(self, place, *options):
+        patch, level = self.series[place]
+        run(["patch", "-d", self.folder, "-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", *options, "-i", (self.patches / patch).resolve()])
+        if not options:
+            self.applied.append(place)
+
+    def _write_bookkeeping(self):
+        """As dpkg-source leaves it: what is applied is in the series and nothing else, and quilt knows of it, so that rules which call
+        quilt find nothing to do."""
+        applied = [self.series[place] for place in self.applied]
+        (self.patches / "series").write_text("".join(f"{patch}\n" if level == 1 else f"{patch} -p{level}\n" for patch, level in applied))
+        quilt = self.folder / ".pc"
+        quilt.mkdir(exist_ok=True)
+        for name, text in ((".version", "2\n"), (".quilt_patches", "debian/patches\n"), (".quilt_series", "series\n"),
+                           ("applied-patches", "".join(f"{patch}\n" for patch, _ in applied))):
+            (quilt / name).write_text(text)
 
 
 class Source:
@@ -157,15 +176,25 @@ class Source:
 
     def trees(self, row):
         place = self.place(row)
-        self.pre.move_to(place)
-        self.post.move_to(place + 1)
+        self.pre.move_to(range(place))
+        self.post.move_to(range(place + 1))
+        return self.pre.folder, self.post.folder
+
+    def trees_of_whole_series(self, row):
+        """The whole series with the fix and without it, for packaging that works with nothing less (files below debian/ that patch the
+        source once more). What comes later and builds on the fix is in neither."""
+        place = self.place(row)
+        self.pre.move_to(range(place), range(place + 1, len(self.pre.series)))
+        later = [other for other in self.pre.applied if other > place]
+        self.post.move_to([*range(place + 1), *later])
         return self.pre.folder, self.post.folder
 
     def another_fix(self, row):
-        """The same source before `row`'s fix with a later one of the series instead; None where none applies by itself."""
-        place = self.place(row)
-        self.pre.move_to(place)
-        for patch, level in self.pre.series[place + 1:]:
+        """The source as it stands before `row`'s fix with a later one of the series instead; None where none applies by itself."""
+        for place in range(self.place(row) + 1, len(self.pre.series)):
+            if place in self.pre.applied:
+                continue
+            patch, level = self.pre.series[place]
             text = self.pre.patches / patch
             if not re.search(r"^\+\+\+ \S+\.(c|cc|cpp|cxx)\b", text.read_text(errors="replace"), re.M):
                 continue
