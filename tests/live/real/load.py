@@ -2,10 +2,11 @@
 
     load.py redis SOCKET [--connections N]
     load.py http PORT [--connections N] [--probe PATH OLD NEW]
+    load.py icp PORT [--connections N] [--probe URL]
 
 Prints "ready" once every connection has had a right answer, then works until SIGTERM and prints one JSON line: requests, errors
 (an answer that is not exactly what it has to be), reconnects (a connection that was lost), the longest time any one round took, and
-for `http` how often the probe gave the old and the new answer. On SIGUSR1 it does eight more rounds and prints "advanced", so that a
+for `http` and `icp` how often the probe gave the old and the new answer. On SIGUSR1 it does eight more rounds and prints "advanced", so that a
 case can be sure that the load was at work after what it did. One thread sends to all connections before it reads from any, so
 that the server always has many clients at once: that is what makes redis use its I/O threads.
 
@@ -15,6 +16,7 @@ import argparse
 import json
 import signal
 import socket
+import struct
 import sys
 import time
 
@@ -154,6 +156,66 @@ class HttpClient:
             self.seen_new = which == "new"
 
 
+class IcpClient:
+    """RFC 2186 over UDP, as one cache asks another whether it has a URL: a miss for what it has not. The probe is a URL with something
+    behind its end: a miss as well before, an error without a URL after."""
+
+    QUERY, MISS, ERROR = 1, 3, 4
+
+    def __init__(self, port, number, probe):
+        self.number, self.probe = number, probe
+        self.round = 0
+        self.seen_new = False
+        self.port = port
+        self.expects = ()
+        self.connection = None
+        self.connect()
+
+    def connect(self):
+        self.connection = self.open(self.port)
+
+    @staticmethod
+    def open(port):
+        """A cache takes what comes from its own address for an echo of its own: clients have another one."""
+        connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        connection.settimeout(TIMEOUT_SECONDS)
+        connection.bind(("127.0.0.2", 0))
+        connection.connect(("127.0.0.1", port))
+        return connection
+
+    @staticmethod
+    def query(number, url, behind=b""):
+        payload = bytes(4) + url.encode("latin-1") + b"\0" + behind
+        return struct.pack(">BBHIIII", IcpClient.QUERY, 2, 20 + len(payload), number, 0, 0, 0) + payload
+
+    def send(self):
+        self.round += 1
+        probing = self.probe and self.round % 4 == 0
+        url = self.probe[0] if probing else f"http://localhost/c{self.number}/r{self.round}"
+        self.expects = [(self.MISS, url), (self.ERROR, "")] if probing else [(self.MISS, url)]
+        self.connection.send(self.query(self.round, url, b"behind its end" if probing else b""))
+        return 1
+
+    @staticmethod
+    def parse(answer, number):
+        """Operation and URL; nothing of an answer to another query or of another length than it says."""
+        operation, _, length, to = struct.unpack(">BBHI", answer[:8])
+        return (operation, answer[20:].rstrip(b"\0").decode("latin-1")) if (to, length) == (number, len(answer)) else None
+
+    def receive(self, tally):
+        answer = self.connection.recv(65536)
+        got = self.parse(answer, self.round)
+        if got not in self.expects:
+            tally.wrong(f"query {self.number}.{self.round}: {answer[:120]!r} instead of {self.expects}")
+        elif len(self.expects) == 2:
+            which = "old" if got == self.expects[0] else "new"
+            tally.probe[which] += 1
+            # One process answers all: after its first new answer an old one would be a mix of both.
+            if which == "old" and self.seen_new:
+                tally.probe["old_after_new"] += 1
+            self.seen_new = which == "new"
+
+
 def work(clients, tally, stopping, advance):
     advance.append(1)  # the first round is announced as "ready", later ones when asked for
     word = "ready"
@@ -192,16 +254,18 @@ def lost(client, error, tally):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=["redis", "http"])
+    parser.add_argument("kind", choices=["redis", "http", "icp"])
     parser.add_argument("place")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--probe", nargs=3)
+    parser.add_argument("--probe", nargs="+")
     arguments = parser.parse_args()
     stopping, advance = [], []
     signal.signal(signal.SIGUSR1, lambda *_: advance.append(ROUNDS_TO_ADVANCE))
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     if arguments.kind == "redis":
         clients = [RedisClient(arguments.place, i) for i in range(arguments.connections)]
+    elif arguments.kind == "icp":
+        clients = [IcpClient(int(arguments.place), i, arguments.probe) for i in range(arguments.connections)]
     else:
         clients = [HttpClient(int(arguments.place), i, arguments.probe) for i in range(arguments.connections)]
     tally = Tally()
