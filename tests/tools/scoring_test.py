@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Tests of tools/scoring, the parts of tools/coverage: what they compute, and against real processes where there is a compiler."""
+import concurrent.futures
 import csv
 import difflib
 import hashlib
@@ -13,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-from scoring import elf, hotfile, plain, process, report, rows, source  # noqa: E402
+from scoring import elf, hotfile, live, plain, process, report, rows, source  # noqa: E402
 
 
 def result(outcome, kind="body_only", **more):
@@ -211,6 +212,18 @@ class Processes(unittest.TestCase):
     def test_programs_and_libraries_are_told_apart(self):
         self.assertEqual((elf.ElfFile(self.program).is_program, elf.is_library(self.hold)), (True, True))
         self.assertEqual(sorted(elf.linked_files(self.folder.name)), ["hold.so", "program"])
+
+
+class Keys(unittest.TestCase):
+    def test_all_who_work_in_one_folder_trust_the_one_key(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "suture"
+            program.write_text('#!/bin/sh\necho $$ > "$3.key"; echo $$ > "$3.pub"\n')
+            program.chmod(0o755)
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda _: live.Suture(program, folder).make_key(), range(8)))
+            keys = {(Path(folder) / name).read_text() for name in ("score.key", "score.pub", "trust/score.pub")}
+            self.assertEqual(len(keys), 1)
 
 
 class Steps(unittest.TestCase):

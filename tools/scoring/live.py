@@ -1,6 +1,7 @@
 """One package against real processes and files: apply, look at every redirect and validation in the target's memory, take back, compare;
 then the same on disk. Nothing of what the tool reports is believed that can be looked at."""
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -51,13 +52,17 @@ class Suture:
         return out
 
     def make_key(self):
-        if not (self.folder / "score.key").exists():
+        """One key for all who work in this folder at the same time."""
+        with open(self.folder / "key.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (self.folder / "trust/score.pub").exists():
+                return
             self.asked("keygen", "--output", self.folder / "score", "--force")
             (self.folder / "trust").mkdir(exist_ok=True)
-            shutil.copy(self.folder / "score.pub", self.folder / "trust/score.pub")
+            shutil.copy(self.folder / "score.pub", self.folder / "trust/score.new")
+            os.rename(self.folder / "trust/score.new", self.folder / "trust/score.pub")
 
     def sign(self, package):
-        self.make_key()
         self.asked("sign", package, "--key", self.folder / "score.key")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from scoring import elf
 
 BUILD_SECONDS = 3600
+BUILD_TARGET, INSTALL_TARGET = "build-arch", "install-arch"  # of debian/rules
 # As on Debian's build daemons: a Python or compiler of this machine's own, ahead of Debian's, is not what packages are built with.
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 LOG_TAIL = 12

@@ -49,6 +49,7 @@ class Package:
         self._install_build_dependencies()
         self.source = Source(name, version, self.folder / "source")
         self.needs_whole_series = False
+        self.target = setup.target
         self.plain = plain.PlainBuild(self.folder, setup.once_tools, setup.build_jobs)
         self.shipped_names = plain.installed_names(name, version, self.folder / "debs")
 
@@ -92,7 +93,7 @@ class Package:
         made = self._build(row, pre, post, images, package, allow, result)
         if not made and result["outcome"] == outcomes.REFUSED and not result["hazards"] and not anew:
             # Only to be believed of an image that was built from nothing: a make that does not know its headers leaves old code in it.
-            linked, _ = self.plain.build(pre, self.setup.target, anew=True)
+            linked, _ = self.plain.build(pre, self.target, anew=True)
             images = self._ship(linked)
             made = self._build(row, pre, post, images, package, allow, result)
         if result["first_of_package"]:
@@ -118,14 +119,25 @@ class Package:
         if not self.needs_whole_series:
             pre, post = self.source.trees(row)
             try:
-                return pre, post, *self.plain.build(pre, self.setup.target)
+                return pre, post, *self._build_what_is_shipped(pre)
             except plain.BuildBroken:
                 self.needs_whole_series = True
         pre, post = self.source.trees_of_whole_series(row)
-        return pre, post, *self.plain.build(pre, self.setup.target)
+        return pre, post, *self._build_what_is_shipped(pre)
+
+    def _build_what_is_shipped(self, pre):
+        """Some packages build and install in one step, and link nothing before it."""
+        linked, anew = self.plain.build(pre, self.target)
+        if self.target != plain.BUILD_TARGET or any(Path(path).name in self.shipped_names for path in linked):
+            return linked, anew
+        if linked and not self.shipped_names:
+            return linked, anew
+        self.target = plain.INSTALL_TARGET
+        return self.plain.build(pre, self.target, anew=True)
 
     def _ship(self, linked):
-        """Stripped copies of what binary packages hold: shipped image -> its output in the build."""
+        """Stripped copies of what binary packages hold: shipped image -> its output in the build. Of equal files, links or copies of
+        one, the first that was made."""
         chosen = [path for path in linked if Path(path).name in self.shipped_names]
         if not chosen:  # no binary packages to be had: what does not look like a test
             chosen = [path for path in linked if not NOT_SHIPPED.search(path)]
@@ -133,14 +145,16 @@ class Package:
             raise plain.BuildBroken("the build links no program or library that is shipped")
         folder = self.folder / "shipped"
         shutil.rmtree(folder, ignore_errors=True)
-        images = {}
-        for path in chosen:
+        images, seen = {}, set()
+        for path in sorted(chosen, key=lambda path: (self.plain.tree / path).stat().st_mtime_ns):
             plain.strip_like_debhelper(self.plain.tree / path, folder / path)
-            images[(folder / path).resolve()] = path
+            if (digest := live.digest(folder / path)) not in seen:
+                images[(folder / path).resolve()] = path
+            seen.add(digest)
         return images
 
     def _words(self, row, pre, post, images, package):
-        words = ["build", "--pre", pre, "--post", post, "--build", plain.build_command(self.setup.target), "--work", self.folder / "work",
+        words = ["build", "--pre", pre, "--post", post, "--build", plain.build_command(self.target), "--work", self.folder / "work",
                  "-o", package, "--id", row.name, "--json"]
         for shipped, output in images.items():
             words += ["--image", f"{shipped}={output}"]
