@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from scoring import elf
@@ -31,13 +30,6 @@ rm -f debian/*.debhelper.log debian/stamps-build/*/build debian/stamps-build/bui
 
 class BuildBroken(Exception):
     """The package's own build fails, without any part of Suture."""
-
-
-@dataclass
-class Output:
-    """A program or library that the build makes and a binary package of the source holds."""
-    path: str      # relative to the tree
-    installed: str  # its file name in the binary package
 
 
 def build_command(target):
