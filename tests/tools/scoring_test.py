@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-from scoring import elf, hotfile, live, plain, process, report, rows, source  # noqa: E402
+from scoring import elf, hotfile, live, plain, process, report, rows, shipped, source  # noqa: E402
 
 
 def result(outcome, kind="body_only", **more):
@@ -212,6 +212,12 @@ class Processes(unittest.TestCase):
     def test_programs_and_libraries_are_told_apart(self):
         self.assertEqual((elf.ElfFile(self.program).is_program, elf.is_library(self.hold)), (True, True))
         self.assertEqual(sorted(elf.linked_files(self.folder.name)), ["hold.so", "program"])
+
+
+    def test_a_program_that_is_installed_under_another_name_is_known_by_its_symbols(self):
+        installed = [["program4", shipped.dynamic_symbols(Path(self.folder.name) / "program")], ["gone", ["a", "b", "c"]]]
+        self.assertEqual(shipped.choose(self.folder.name, ["hold.so", "program"], installed), ["program"])
+        self.assertEqual(shipped.choose(self.folder.name, ["hold.so", "program"], [["hold.so", []]]), ["hold.so"])
 
 
 class Keys(unittest.TestCase):

@@ -18,9 +18,6 @@ BUILD_TARGET, INSTALL_TARGET = "build-arch", "install-arch"  # of debian/rules
 # As on Debian's build daemons: a Python or compiler of this machine's own, ahead of Debian's, is not what packages are built with.
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 LOG_TAIL = 12
-# Binary packages without a program or library that lives in a running system; installed tests are linked from the tests' own sources,
-# which a fix changes as a matter of course.
-NO_SERVICE = ("-doc", "-dbg", "-tests")
 CODE = (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".inc", ".S")
 CONFIGURE_STEPS = ("dh_update_autotools_config", "dh_autoreconf", "dh_auto_configure")
 # Stamp files with which debian/rules remember that a build is done; those of configuring stay.
@@ -135,34 +132,6 @@ def build_environment(once_tools, jobs):
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         environment.pop(name, None)
     return environment
-
-
-def installed_names(package, version, folder):
-    """File names of the ELF files in the binary packages of this source, as Debian built them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    listing = folder / "installed.txt"
-    if not listing.exists():
-        names = set()
-        for binary in binaries_of(package):
-            subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", binary], cwd=folder, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-        for deb in sorted(folder.glob("*.deb")):
-            shown = subprocess.run(["dpkg-deb", "-c", deb], stdout=subprocess.PIPE, text=True, check=True).stdout
-            names |= {Path(line.split(None, 5)[5]).name for line in shown.splitlines() if line.startswith("-")}
-            deb.unlink()
-        listing.write_text("".join(f"{name}\n" for name in sorted(names)))
-    return set(listing.read_text().split("\n")) - {""}
-
-
-def binaries_of(package):
-    shown = subprocess.run(["apt-cache", "showsrc", "--only-source", package], stdout=subprocess.PIPE, text=True).stdout
-    names = []
-    for block in re.findall(r"^Package-List:\s*\n((?: .+\n)+)", shown, re.M)[-1:]:
-        for line in block.splitlines():
-            words = line.split()
-            if words[1] == "deb" and not words[0].endswith(NO_SERVICE) and "arch=all" not in words:
-                names.append(words[0])
-    return names
 
 
 def strip_like_debhelper(source, target):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from scoring import rows as outcomes
-from scoring import elf, hotfile, live, plain
+from scoring import elf, hotfile, live, plain, shipped
 from scoring.source import Source, SourceError
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -51,7 +51,7 @@ class Package:
         self.needs_whole_series = False
         self.target = setup.target
         self.plain = plain.PlainBuild(self.folder, setup.once_tools, setup.build_jobs)
-        self.shipped_names = plain.installed_names(name, version, self.folder / "debs")
+        self.installed = shipped.installed_files(name, self.folder / "debs")
 
     def _install_build_dependencies(self):
         done = subprocess.run([TOOLS / "install-deps", "--source", self.name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -128,9 +128,9 @@ class Package:
     def _build_what_is_shipped(self, pre):
         """Some packages build and install in one step, and link nothing before it."""
         linked, anew = self.plain.build(pre, self.target)
-        if self.target != plain.BUILD_TARGET or any(Path(path).name in self.shipped_names for path in linked):
+        if self.target != plain.BUILD_TARGET or shipped.choose(self.plain.tree, linked, self.installed):
             return linked, anew
-        if linked and not self.shipped_names:
+        if linked and not self.installed:
             return linked, anew
         self.target = plain.INSTALL_TARGET
         return self.plain.build(pre, self.target, anew=True)
@@ -138,7 +138,7 @@ class Package:
     def _ship(self, linked):
         """Stripped copies of what binary packages hold: shipped image -> its output in the build. Of equal files, links or copies of
         one, the first that was made."""
-        chosen = [path for path in linked if Path(path).name in self.shipped_names]
+        chosen = shipped.choose(self.plain.tree, linked, self.installed)
         if not chosen:  # no binary packages to be had: what does not look like a test
             chosen = [path for path in linked if not NOT_SHIPPED.search(path)]
         if not chosen:
@@ -156,8 +156,8 @@ class Package:
     def _words(self, row, pre, post, images, package):
         words = ["build", "--pre", pre, "--post", post, "--build", plain.build_command(self.target), "--work", self.folder / "work",
                  "-o", package, "--id", row.name, "--json"]
-        for shipped, output in images.items():
-            words += ["--image", f"{shipped}={output}"]
+        for image, output in images.items():
+            words += ["--image", f"{image}={output}"]
         return words
 
     def _note_second_fix(self, row, pre, images, result):
