@@ -139,6 +139,26 @@ class Trees(unittest.TestCase):
         self.assertEqual((self.code(whole.pre), self.code(whole.post)), (lines(6, 9), lines(2, 6, 9)))
 
 
+class Trees(unittest.TestCase):
+    def test_a_tree_that_was_left_in_between_is_unpacked_anew(self):
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder)
+            made = here / "made/p-1"
+            (made / "debian/patches").mkdir(parents=True)
+            (made / "debian/source").mkdir()
+            (made / "debian/source/format").write_text("1.0\n")
+            (made / "debian/control").write_text("Source: p\nMaintainer: M <m@example.org>\n\nPackage: p\nArchitecture: any\nDescription: p\n")
+            (made / "debian/changelog").write_text("p (1) unstable; urgency=low\n\n  * p\n\n -- M <m@example.org>  Thu, 01 Jan 1970 00:00:00 +0000\n")
+            (made / "debian/patches/series").write_text("one\n")
+            (made / "debian/patches/one").write_text("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n")
+            (made / "x").write_text("old\n")
+            subprocess.run(["dpkg-source", "-b", "p-1"], cwd=here / "made", check=True, capture_output=True)
+            tree = source.Tree(here / "tree", here / "made/p_1.dsc")
+            (tree.folder / "x").write_text("new\n")  # as if a run had been killed before it noted that the patch is in
+            tree.move_to([0])
+            self.assertEqual(((tree.folder / "x").read_text(), tree.applied), ("new\n", [0]))
+
+
 class Totals(unittest.TestCase):
     def test_the_cost_of_a_second_fix_is_told_in_proportion_to_the_first(self):
         first = result(rows.REFUSED, build_seconds=50.0, second_fix_seconds=5.0)

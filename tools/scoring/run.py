@@ -1,4 +1,5 @@
 """One package's rows, one after the other: source, build as shipped, `suture build`, and the live checks."""
+import fcntl
 import json
 import os
 import re
@@ -46,6 +47,8 @@ class Package:
         self.setup, self.name, self.version = setup, name, version
         self.folder = setup.folder / "work" / name
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = open(self.folder / "lock", "w")  # another run may be at work in here: its rows come first
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         self._install_build_dependencies()
         self.source = Source(name, version, self.folder / "source")
         self.needs_whole_series = False
@@ -232,7 +235,7 @@ class Package:
 
     @staticmethod
     def _note_refusal(status, error, text, result):
-        message = error.get("message") or text
+        message = error.get("message") or text or f"suture build ended with status {status} and no word"
         result["reason"] = message
         if status == REFUSED_STATUS and "no change" in message:
             result["outcome"] = outcomes.NO_CHANGE

@@ -112,6 +112,13 @@ class Tree:
         places = list(places)
         if places[:len(self.applied)] != self.applied:
             self._unpack()
+        try:
+            self._move_on(places, where_they_apply)
+        except SourceError:  # believed only of a tree that was unpacked for it: a run that was killed may have left something else
+            self._unpack()
+            self._move_on(places, where_they_apply)
+
+    def _move_on(self, places, where_they_apply):
         self.state_file.unlink(missing_ok=True)
         for place in places[len(self.applied):]:
             self._apply(place)
