@@ -126,6 +126,14 @@ class Trees(unittest.TestCase):
         tree.move_to(range(1))
         self.assertEqual(self.code(tree), lines(2))
 
+    def test_a_tree_on_which_a_patch_failed_is_unpacked_anew(self):
+        tree = source.Tree(self.folder / "pre", self.dsc)
+        (tree.folder / "code.c").write_text(lines(9))
+        with self.assertRaises(source.SourceError):
+            tree.move_to(range(2))
+        tree.move_to(range(2))
+        self.assertEqual(self.code(tree), lines(2, 9))
+
     def test_quilt_is_told_what_is_applied(self):
         tree = source.Tree(self.folder / "pre", self.dsc)
         tree.move_to(range(2))

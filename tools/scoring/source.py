@@ -110,7 +110,8 @@ class Tree:
     def move_to(self, places, where_they_apply=()):
         """Brings the tree to exactly these places of the series, and then to those of `where_they_apply` that apply by themselves."""
         places = list(places)
-        if places[:len(self.applied)] != self.applied:
+        was_left_in_between = not self.state_file.exists()
+        if was_left_in_between or places[:len(self.applied)] != self.applied:
             self._unpack()
         try:
             self._move_on(places, where_they_apply)
