@@ -151,6 +151,18 @@ Result<PatchEdge> Binder::bind_edge(uint32_t object, uint32_t section_index, uin
     const Instruction::Flow flow = insn.insn.flow;
     use.is_call = flow == Instruction::Flow::call || flow == Instruction::Flow::jump || flow == Instruction::Flow::branch;
   }
+  return bind_to(reference, use, tail, instruction);
+}
+
+Result<PatchEdge> Binder::bind_personality(uint32_t object, uint32_t section_index, uint32_t index) {
+  Use use;
+  use.edge = &in_.post->program().object(object).sections[section_index].edges[index];
+  use.is_call = true;
+  return bind_to(in_.post->reference(object, section_index, index), use, 0, {});
+}
+
+Result<PatchEdge> Binder::bind_to(const Reference &reference, const Use &use, uint32_t tail, std::span<uint8_t> instruction) {
+  const Edge &edge = *use.edge;
   const Target target = TRY_WHILE(resolve(reference, use), cat("resolving its reference at byte ", edge.offset));
   if (target.direct) (void)in_.post->arch().make_direct(instruction);  // it can: use.may_be_direct
   PatchEdge bound;
@@ -184,7 +196,11 @@ Result<Binder::Target> Binder::resolve_item(const Place &place) {
   const ByteView bytes = in_.post->item(place);
   if (bytes.empty()) return Error::refused(cat("it refers behind the end of ", section.name));
   Bytes content(bytes.begin(), bytes.end());
-  const bool mergeable = section.kind == Kind::strings || section.kind == Kind::constants;
+  // In code of a fixed address a constant may hold addresses: what its bytes are is not all that it is.
+  const bool has_edges = std::any_of(section.edges.begin(), section.edges.end(), [&](const Edge &edge) {
+    return edge.offset >= place.item && edge.offset < place.item + bytes.size();
+  });
+  const bool mergeable = !has_edges && (section.kind == Kind::strings || section.kind == Kind::constants);
   if (mergeable) {
     if (const auto same = item_pieces_.find(content); same != item_pieces_.end()) {
       out_.pieces[same->second].alignment = std::max(out_.pieces[same->second].alignment, section.alignment);
@@ -504,7 +520,9 @@ Result<std::vector<PatchEdge>> Binder::entry_edges(uint32_t object, uint32_t sec
       edge.piece = *own;
       edge.addend = reference.offset;
     } else {
-      edge = TRY(bind_edge(object, section_index, e, {}));
+      // A CIE refers to nothing but its personality routine; in a FDE's place stand code and table.
+      const bool in_code = reference.place.kind == Place::Kind::named || in_.post->program().section(reference.place).kind == Kind::code;
+      edge = TRY(in_code ? bind_personality(object, section_index, e) : bind_edge(object, section_index, e, {}));
     }
     edge.offset = section.edges[e].offset - begin;
     edges.push_back(edge);

@@ -75,6 +75,9 @@ class Binder {
   std::optional<std::pair<uint64_t, uint64_t>> any_tls_pair() const;
   // `contents`: the piece's bytes, where an instruction may have to be changed; empty for unwind entries.
   Result<PatchEdge> bind_edge(uint32_t object, uint32_t section, uint32_t edge, std::span<uint8_t> contents);
+  Result<PatchEdge> bind_to(const Reference &reference, const Use &use, uint32_t tail, std::span<uint8_t> instruction);
+  // What an unwind entry's personality routine is needed for is being called, so that a stub that leads there will do.
+  Result<PatchEdge> bind_personality(uint32_t object, uint32_t section, uint32_t edge);
   Result<Target> resolve(const Reference &reference, const Use &use);
   Result<Target> resolve_item(const Place &place);
   Result<Target> resolve_section(const Place &place, int64_t offset, Access access, const Use &use);

@@ -63,7 +63,7 @@ bool is_pc_relative(EdgeKind kind) {
 
 bool holds_items(const ObjectSection &section) {
   using Kind = ObjectSection::Kind;
-  if (section.kind == Kind::strings || section.kind == Kind::constants) return true;
+  if (section.kind == Kind::strings || section.kind == Kind::constants || section.pooled) return true;
   return section.kind == Kind::rodata && section.name == ".rodata";
 }
 
@@ -88,7 +88,7 @@ ByteView item_bytes(const ObjectSection &section, uint64_t offset) {
   if (offset >= section.bytes.size()) return {};
   const ByteView rest = ByteView(section.bytes).subspan(offset);
   if (section.kind == ObjectSection::Kind::strings) return rest.subspan(0, string_bytes(rest, std::max<uint64_t>(1, section.entry_bytes)));
-  if (section.kind == ObjectSection::Kind::constants)
+  if (section.kind == ObjectSection::Kind::constants || section.pooled)
     return rest.subspan(0, std::min<size_t>(rest.size(), section.entry_bytes - offset % section.entry_bytes));
   return rest;
 }

@@ -273,9 +273,14 @@ class RunPre {
 
   // An address became known: code must match there; relocated data tells what it points to.
   void learn_from_place(const Place &place) {
-    if (place.kind != Place::Kind::section) return;
+    if (place.kind == Place::Kind::named) return;
     const ObjectSection &section = pre_.section(place);
-    const SolvedValue solved = solution_.values_[{place, Access::address}];
+    SolvedValue solved = solution_.values_[{place, Access::address}];
+    if (place.kind == Place::Kind::item) {
+      // Items of a section with relocations stay where they are in it: linkers do not merge such.
+      if (section.edges.empty()) return;
+      solved.value -= place.item;
+    }
     if (section.kind == ObjectSection::Kind::code) {
       const auto it = unit_of_.find(place);
       if (it == unit_of_.end() || units_[it->second].decided) return;

@@ -10,6 +10,8 @@ namespace suture {
 
 namespace {
 
+constexpr uint64_t kPointerBytes = 8;
+
 ObjectSection::Kind kind_of(const Elf64_Shdr &header, std::string_view name) {
   using Kind = ObjectSection::Kind;
   const bool writable = header.sh_flags & SHF_WRITE;
@@ -155,6 +157,30 @@ Status read_edges(const Elf64File &file, const Elf64_Shdr &header, ObjectGraph &
   return {};
 }
 
+bool is_type_information(const ObjectGraph &graph, const ObjectSymbol &symbol) {
+  if (symbol.kind != ObjectSymbol::Kind::section) return symbol.name.starts_with("_ZTI");
+  return symbol.in_section() && graph.sections[symbol.section].name.find("._ZTI") != std::string::npos;
+}
+
+// The pointers to type information that exception tables go through: of clang in a `.data` that holds nothing else, of gcc's
+// link-time optimisation in sections of their own. Nothing names them and nobody writes to them.
+void find_pointer_pools(ObjectGraph &graph) {
+  std::vector<bool> named(graph.sections.size());
+  for (const ObjectSymbol &symbol : graph.symbols)
+    if (symbol.in_section() && symbol.kind != ObjectSymbol::Kind::section && !symbol.name.empty() && !symbol.name.starts_with(".L")) named[symbol.section] = true;
+  for (uint32_t s = 1; s < graph.sections.size(); ++s) {
+    ObjectSection &section = graph.sections[s];
+    const bool candidate = section.kind == ObjectSection::Kind::data && section.size_bytes != 0 && !section.in_group && !named[s];
+    if (!candidate || section.edges.size() * kPointerBytes != section.size_bytes) continue;
+    section.pooled = std::all_of(section.edges.begin(), section.edges.end(), [&](const Edge &edge) {
+      return edge.kind == EdgeKind::abs64 && is_type_information(graph, graph.symbols[edge.symbol]);
+    });
+    if (!section.pooled) continue;
+    section.kind = ObjectSection::Kind::relro;
+    section.entry_bytes = kPointerBytes;
+  }
+}
+
 }  // namespace
 
 Result<ObjectGraph> read_elf_object(ByteView bytes, std::string path) {
@@ -174,6 +200,7 @@ Result<ObjectGraph> read_elf_object(ByteView bytes, std::string path) {
   }
   // gcc marks so an object that holds intermediate code and nothing else; fat ones hold machine code as well.
   for (const ObjectSymbol &symbol : graph.symbols) graph.lto |= symbol.name == "__gnu_lto_slim";
+  find_pointer_pools(graph);
   return graph;
 }
 

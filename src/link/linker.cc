@@ -15,11 +15,12 @@ using Kind = PatchPiece::Kind;
 
 uint64_t align_up(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
 
-// Read-only pieces with pointers in them would need relocation in a read-only segment of the coldpatch.
-bool needs_writable(const PatchPiece &piece) {
+// Read-only pieces with pointers in them would need relocation in a read-only segment of the coldpatch. Where the image has a
+// fixed address, only the address of an import does.
+bool needs_writable(const PatchPiece &piece, const Image &base) {
   if (piece.kind == Kind::data || piece.kind == Kind::bss) return true;
-  return piece.kind != Kind::code && std::any_of(piece.edges.begin(), piece.edges.end(), [](const PatchEdge &edge) {
-    return !edge.pc_relative && edge.to != PatchEdge::To::constant;
+  return piece.kind != Kind::code && std::any_of(piece.edges.begin(), piece.edges.end(), [&](const PatchEdge &edge) {
+    return edge.to == PatchEdge::To::import || (!base.fixed && !edge.pc_relative && edge.to != PatchEdge::To::constant);
   });
 }
 
@@ -74,6 +75,7 @@ class Linker {
     if (text_end_ % kPageBytes == 0) data_begin_ = text_end_;
     at_ = data_begin_;
     place_group(".data.rel.ro", Kind::rodata, true);
+    place_group(".gcc_except_table", Kind::lsda, true);
     place_group(".data", Kind::data, true);
     data_end_ = at_;
     place_group(".bss", Kind::bss, true);
@@ -86,7 +88,7 @@ class Linker {
     uint64_t alignment = 1;
     for (size_t i = 0; i < patch_.pieces.size(); ++i) {
       const PatchPiece &piece = patch_.pieces[i];
-      if (piece.kind != kind || needs_writable(piece) != writable) continue;
+      if (piece.kind != kind || needs_writable(piece, base_) != writable) continue;
       at_ = align_up(at_, std::max<uint64_t>(1, piece.alignment));
       if (begin == 0) begin = at_;
       alignment = std::max(alignment, piece.alignment);

@@ -21,6 +21,7 @@ class Construct:
     matrix-refused: TEXT    the build refuses with this text (a regular expression); such a construct is tried alone
     matrix-no-change        the fix changes no code; tried alone
     matrix-allow: HAZARD    allowed by name
+    matrix-quick: FLAVOUR   of the flavours that ./check runs only these (what takes long to compile)
     """
 
     def __init__(self, path):
@@ -31,6 +32,7 @@ class Construct:
         self.excluded = self._words("not")
         self.flags = self._words("flags")
         self.allow = self._words("allow")
+        self.quick = self._words("quick")
         refused = re.search(r"matrix-refused: (.*)", self.text)
         self.refused = refused.group(1).strip() if refused else None
         self.no_change = "matrix-no-change" in self.text
