@@ -149,6 +149,31 @@ std::vector<const TypeShape *> without_twin(const std::vector<TypeShape> &shapes
   return out;
 }
 
+// Types local to one function come in the order of the source, and closures have no other name. Where the one list is the other
+// with some left out, types only came or went.
+bool is_within(const std::vector<TypeShape> &shorter, const std::vector<TypeShape> &longer) {
+  size_t at = 0;
+  for (const TypeShape &shape : longer)
+    if (at < shorter.size() && same_shape(shorter[at], shape)) ++at;
+  return at == shorter.size();
+}
+
+std::string captures_text(const TypeShape &shape) {
+  std::string text;
+  for (const TypeMember &member : shape.members) text += cat(text.empty() ? "" : ", ", member.type.text, " ", member.path);
+  return cat("{", text, "}");
+}
+
+void diff_local(const std::vector<TypeShape> &pre, const std::vector<TypeShape> &post, TableDifference &out) {
+  if (is_within(pre, post) || is_within(post, pre)) return;
+  std::string detail = "what they hold changed: was";
+  for (const std::vector<TypeShape> *shapes : {&pre, &post}) {
+    if (shapes == &post) detail += ", is";
+    for (size_t i = 0; i < std::min(shapes->size(), kMaxTold); ++i) detail += cat(i == 0 ? " " : " and ", captures_text((*shapes)[i]));
+  }
+  out.layouts.push_back({post.front().keyword, post.front().name, std::move(detail), post.front().entry, post.front().function});
+}
+
 void diff_named(const std::vector<TypeShape> &pre, const std::vector<TypeShape> &post, const TypeTable &pre_table, TableDifference &out) {
   const auto old_shapes = without_twin(pre, post);
   const auto new_shapes = without_twin(post, pre);
@@ -164,14 +189,14 @@ void diff_named(const std::vector<TypeShape> &pre, const std::vector<TypeShape> 
       detail += "; variables of it or pointing to it: ";
       for (size_t h = 0; h < std::min(holders->second.size(), kMaxTold); ++h) detail += cat(h == 0 ? "" : ", ", holders->second[h]);
     }
-    out.layouts.push_back({shape.keyword, shape.name, std::move(detail), shape.entry});
+    out.layouts.push_back({shape.keyword, shape.name, std::move(detail), shape.entry, {}});
   }
 }
 
 // A variable that keeps its size (another is data that cannot be kept, and found as such) but is read in another way.
 void diff_variable(const std::string &name, const TypeUse &a, const TypeUse &b, TableDifference &out) {
   if (a.size_bytes != b.size_bytes || (a.layout == b.layout && same_pointee(a, b))) return;
-  out.layouts.push_back({"variable", name, cat("was ", a.text, ", is ", b.text), 0});
+  out.layouts.push_back({"variable", name, cat("was ", a.text, ", is ", b.text), 0, {}});
 }
 
 std::string prototype(const FunctionShape &function) {
@@ -203,7 +228,10 @@ void diff_function(const FunctionShape &a, const FunctionShape &b, TableDifferen
 TableDifference diff_types(const TypeTable &pre, const TypeTable &post) {
   TableDifference out;
   for (const auto &[name, shapes] : post.types)
-    if (const auto old = pre.types.find(name); old != pre.types.end()) diff_named(old->second, shapes, pre, out);
+    if (const auto old = pre.types.find(name); old != pre.types.end()) {
+      if (shapes.front().function.empty()) diff_named(old->second, shapes, pre, out);
+      else diff_local(old->second, shapes, out);
+    }
   for (const auto &[name, use] : post.variables)
     if (const auto old = pre.variables.find(name); old != pre.variables.end()) diff_variable(name, old->second, use, out);
   for (const auto &[name, function] : post.functions)

@@ -14,6 +14,7 @@ struct ShapeChange {
   std::string name;
   std::string detail;   // "size 712 -> 720 bytes; field foo new at 704"
   uint64_t entry = 0;   // TypeShape::entry in the post build
+  std::string function = {};  // TypeShape::function
 };
 
 struct CallChange {

@@ -39,7 +39,7 @@ void write_item(ByteWriter &out, Item kind, std::initializer_list<std::string_vi
 Bytes encode(const Answer &answer) {
   ByteWriter out;
   if (!answer.unreadable.empty()) write_item(out, Item::unreadable, {answer.unreadable});
-  for (const LayoutChange &change : answer.layouts) write_item(out, Item::layout, {change.keyword, change.type, change.detail, change.declared_at});
+  for (const LayoutChange &change : answer.layouts) write_item(out, Item::layout, {change.keyword, change.type, change.detail, change.declared_at, change.function});
   for (const SignatureChange &change : answer.signatures)
     write_item(out, change.external ? Item::external_signature : Item::signature, {change.function, change.detail});
   for (const std::string &note : answer.notes) write_item(out, Item::note, {note});
@@ -58,7 +58,7 @@ Result<Answer> decode(ByteView bytes) {
       case Item::unreadable: answer.unreadable = text(); break;
       case Item::layout: {
         LayoutChange &change = answer.layouts.emplace_back();
-        for (std::string *field : {&change.keyword, &change.type, &change.detail, &change.declared_at}) *field = text();
+        for (std::string *field : {&change.keyword, &change.type, &change.detail, &change.declared_at, &change.function}) *field = text();
         break;
       }
       case Item::signature:
@@ -93,7 +93,7 @@ Result<Answer> compare_pair(Bytes &pre_bytes, Bytes &post_bytes) {
   for (ShapeChange &change : difference.layouts) {
     std::string detail = cat(change.keyword, " ", change.name, ": ", change.detail);
     answer.layouts.push_back({std::move(change.keyword), std::move(change.name), std::move(detail),
-                              change.entry == 0 ? std::string() : post.declared_at(change.entry), {}});
+                              change.entry == 0 ? std::string() : post.declared_at(change.entry), {}, std::move(change.function)});
   }
   for (CallChange &change : difference.signatures) answer.signatures.push_back({std::move(change.function), std::move(change.detail), change.external, {}});
   answer.notes = std::move(difference.notes);

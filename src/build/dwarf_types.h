@@ -18,11 +18,12 @@ struct ChangedObject {
 };
 
 struct LayoutChange {
-  std::string keyword;      // "struct", "class", "union", "enum", "enumerator" (of an unnamed enum), "variable", "object"
+  std::string keyword;      // "struct", "class", "union", "enum", "enumerator" (of an unnamed enum), "variable", "object", "local"
   std::string type;         // qualified, without keyword; of an object that could not be read, its name
   std::string detail;       // "struct client: size 712 -> 720 bytes; field foo new at 704; ..."
   std::string declared_at;  // "src/server.h:1100"; empty when not recorded
   std::vector<std::string> objects;
+  std::string function = {};  // of types local to one: as the linker knows it
 };
 
 struct SignatureChange {

@@ -246,6 +246,36 @@ TEST_F(TypeComparison, TheSameChangeInSeveralObjectsIsOneChange) {
   EXPECT_TRUE(report->layouts[0].declared_at.ends_with("post.c:1")) << report->layouts[0].declared_at;
 }
 
+// A function that hands out closures, made of what `body` returns.
+std::string maker(const std::string &body) {
+  return cat("struct any { template <class F> any(F f) : held(new F(f)) {} void *held; };\nany make(int by, long more) { ", body, " }\n");
+}
+
+TEST_F(TypeComparison, TellsACaptureThatAStoredClosureDoesNotHave) {
+  each_cxx(maker("return [by](int v) { return v + by; };"), maker("return [by, more](int v) { return v + by + more; };"), [](const TypeReport &report) {
+    ASSERT_EQ(names(report), "local _Z4makeil::{closures}");
+    EXPECT_TRUE(says(report.layouts[0].detail, "what they hold changed")) << report.layouts[0].detail;
+    EXPECT_EQ(report.layouts[0].function, "_Z4makeil");
+  });
+}
+
+TEST_F(TypeComparison, TellsCapturesThatChangedPlaces) {
+  each_cxx(maker("any a = [by](int v) { return v + by; }; return [more](int v) { return v + more; };"),
+           maker("any a = [more](int v) { return v + more; }; return [by](int v) { return v + by; };"),
+           [](const TypeReport &report) { EXPECT_EQ(names(report), "local _Z4makeil::{closures}"); });
+}
+
+TEST_F(TypeComparison, SaysNothingOfAClosureThatIsNewAmongOthers) {
+  each_cxx(maker("return [by](int v) { return v + by; };"), maker("any a = [more](int v) { return v + more; }; return [by](int v) { return v + by + 1; };"),
+           [](const TypeReport &report) { EXPECT_EQ(names(report), ""); });
+}
+
+TEST_F(TypeComparison, TellsAFieldOfAClassThatIsLocalToAFunction) {
+  each_cxx(maker("struct kept { int x; int operator()(int v) { return v + x; } }; return kept{by};"),
+           maker("struct kept { long y; int x; int operator()(int v) { return v + x; } }; return kept{more, by};"),
+           [](const TypeReport &report) { EXPECT_EQ(names(report), "local _Z4makeil::kept"); });
+}
+
 TEST_F(TypeComparison, NotesAnObjectWithoutDebuggingInformation) {
   const TypeReport report = compare(compile("gcc", "-g0", ".c", "pre", "int x;"), compile("gcc", "-g0", ".c", "post", "long x;"));
   ASSERT_EQ(report.notes.size(), 1u);

@@ -26,6 +26,16 @@ std::string_view keyword_of(int tag) {
   }
 }
 
+bool is_cxx(Dwarf_Die unit) {
+  switch (number(unit, DW_AT_language).value_or(0)) {
+    case DW_LANG_C_plus_plus:
+    case DW_LANG_C_plus_plus_03:
+    case DW_LANG_C_plus_plus_11:
+    case DW_LANG_C_plus_plus_14: return true;
+    default: return false;
+  }
+}
+
 std::string qualified(const std::string &scope, std::string_view name) { return scope.empty() ? std::string(name) : cat(scope, "::", name); }
 
 // Two walks: the first lists what is there and gives every type its name, for a member may be of a type that comes later.
@@ -34,7 +44,10 @@ class TypeReader {
   explicit TypeReader(const Object &object) : object_(object) {}
 
   Result<TypeTable> run() {
-    for (const Dwarf_Die &unit : object_.units()) TRY(list_scope(unit, "", 0));
+    for (const Dwarf_Die &unit : object_.units()) {
+      in_cxx_ = is_cxx(unit);
+      TRY(list_scope(unit, "", 0));
+    }
     for (const auto &[entry, name] : pointer_names_)
       if (uses_.name(entry).empty()) uses_.set_name(::dwarf_dieoffset(const_cast<Dwarf_Die *>(&entry)), name);
     for (const Dwarf_Die &entry : types_) TRY(add_type(entry));
@@ -67,9 +80,45 @@ class TypeReader {
       case DW_TAG_subprogram:
         function_names_.insert_or_assign(::dwarf_dieoffset(&entry), qualified(scope, name_of(entry)));
         functions_.push_back(entry);
-        return {};
+        return list_local_types(entry, local_scope(entry, scope), std::string(linkage_name_of(entry)), depth + 1);
       default: return {};
     }
+  }
+
+  // Empty where there are no local types to be read: in C, and where the entry is a copy whose types are with the abstract one.
+  std::string local_scope(Dwarf_Die function, const std::string &scope) const {
+    if (has(function, DW_AT_abstract_origin) || !in_cxx_) return {};
+    const auto declared = has(function, DW_AT_specification) ? reference(function, DW_AT_specification) : std::nullopt;
+    std::string name = declared ? qualified_name(*declared) : std::string();
+    return name.empty() ? qualified(scope, name_of(function)) : name;
+  }
+
+  Status list_local_types(Dwarf_Die block, const std::string &scope, const std::string &function, unsigned depth) {
+    if (scope.empty()) return {};
+    if (depth > kMaxTypeDepth) return Error::corrupt("scopes are nested too deeply");
+    for (auto child = first_child(block); child; child = sibling(*child)) {
+      const int tag = tag_of(*child);
+      const bool nested = tag == DW_TAG_lexical_block || tag == DW_TAG_subprogram;
+      if (nested) TRY(list_local_types(*child, scope, function, depth + 1));
+      if (!TypeUses::is_aggregate(*child)) continue;
+      const std::string_view name = name_of(*child);
+      const bool closure = name.empty() || name.starts_with("<lambda");
+      // Of clang's unnamed ones those with a call operator are closures; the members of other unnamed types are their user's.
+      if (closure && name.empty() && !has_call_operator(*child)) continue;
+      // The linker's name tells overloaded functions apart.
+      const std::string full = qualified(function.empty() ? scope : function, closure ? "{closures}" : name);
+      local_functions_.emplace(::dwarf_dieoffset(&*child), function);
+      uses_.set_name(::dwarf_dieoffset(&*child), full);
+      if (!has(*child, DW_AT_declaration)) types_.push_back(*child);
+      TRY(list_local_types(*child, scope, function, depth + 1));  // closures in closures
+    }
+    return {};
+  }
+
+  static bool has_call_operator(Dwarf_Die type) {
+    for (auto child = first_child(type); child; child = sibling(*child))
+      if (tag_of(*child) == DW_TAG_subprogram && name_of(*child) == "operator()") return true;
+    return false;
   }
 
   Status list_type(Dwarf_Die entry, const std::string &scope, unsigned depth) {
@@ -142,6 +191,10 @@ class TypeReader {
     shape.name = name;
     shape.size_bytes = number(entry, DW_AT_byte_size).value_or(0);
     shape.entry = ::dwarf_dieoffset(&entry);
+    if (const auto local = local_functions_.find(shape.entry); local != local_functions_.end()) {
+      shape.keyword = "local";
+      shape.function = local->second;
+    }
     if (tag_of(entry) == DW_TAG_enumeration_type) add_enumerators(entry, shape);
     else TRY(add_members(entry, {}, shape, 0));
     out_.types[name].push_back(std::move(shape));
@@ -279,6 +332,8 @@ class TypeReader {
   const Object &object_;
   TypeUses uses_;
   std::unordered_map<Dwarf_Off, std::string> function_names_;
+  std::unordered_map<Dwarf_Off, std::string> local_functions_;  // local type -> the linker's name of its function
+  bool in_cxx_ = false;
   std::vector<Dwarf_Die> types_, variables_, functions_, unnamed_enums_;
   std::vector<std::pair<Dwarf_Die, std::string>> pointer_names_;
   TypeTable out_;

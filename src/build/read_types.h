@@ -1,5 +1,6 @@
-// Reads the TypeTable of an object from its debugging information. Types local to a function are left out: their values
-// live no longer than a call, and no call of a replaced function is in progress when a patch takes effect.
+// Reads the TypeTable of an object from its debugging information. Types local to a function of C are left out: their values
+// live no longer than a call, and no call of a replaced function is in progress when a patch takes effect. Those of C++ are
+// read: a closure that was stored leads to its code for as long as it is kept.
 #pragma once
 
 #include "base/result.h"

@@ -37,13 +37,14 @@ struct VirtualFunction {
 };
 
 struct TypeShape {
-  std::string keyword;           // "struct", "class", "union", "enum"
+  std::string keyword;           // "struct", "class", "union", "enum", "local" (to a function of C++: closures and classes)
   std::string name;              // qualified; of an unnamed type its typedef's or its variable's
   uint64_t size_bytes = 0;
   std::vector<TypeMember> members;
   std::vector<VirtualFunction> virtual_functions;
   std::vector<std::pair<std::string, int64_t>> enumerators;
   uint64_t entry = 0;            // in the debugging information, to find where it is declared
+  std::string function;          // of a local type: the function, as the linker knows it
 };
 
 struct Parameter {

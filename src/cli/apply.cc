@@ -43,7 +43,7 @@ std::string sentence(const PatchOutcome &process) {
   if (process.outcome == "applied")
     text += cat(": ", process.functions.size(), process.functions.size() == 1 ? " function" : " functions", ", stopped for ", process.stop_us, " us");
   for (const std::string &id : process.superseded) text += cat(", in place of ", printable(id));
-  if (!process.reason.empty()) text += cat(process.outcome == "applied" ? "; " : ": ", printable(process.reason));
+  if (!process.reason.empty()) text += cat(process.outcome == "applied" ? "; " : ": ", readable(process.reason));
   return text;
 }
 

@@ -95,11 +95,11 @@ void explain(const BuildPatchReport &report) {
     Table table({"CHANGE", "OBJECT", "NAME", "REASON"});
     for (size_t i = 0; i < image.differences.size(); ++i) {
       const Difference &d = image.differences[i];
-      table.add({std::string(name_of(d.change)), printable(image.object_of_difference[i]), printable(d.name), printable(d.reason)});
+      table.add({std::string(name_of(d.change)), printable(image.object_of_difference[i]), readable(d.name), readable(d.reason)});
     }
     if (!table.empty()) print(table.text(2));
-    for (const std::string &name : image.not_in_image) print(cat("  ", printable(name), " changes, but this image does not contain it\n"));
-    for (const std::string &note : image.notes) print(cat("  note: ", printable(note), "\n"));
+    for (const std::string &name : image.not_in_image) print(cat("  ", readable(name), " changes, but this image does not contain it\n"));
+    for (const std::string &note : image.notes) print(cat("  note: ", readable(note), "\n"));
   }
 }
 
@@ -108,11 +108,11 @@ void summarize(const BuildPatchReport &report, const Options &options) {
     if (image.hot_bytes == 0) continue;
     Table table({"FUNCTION", "OLD", "NEW", "WHY"});
     for (const PatchedFunction &f : image.functions)
-      table.add({printable(f.name), f.added ? "-" : cat(f.old_size_bytes), cat(f.new_size_bytes), printable(f.reason)});
+      table.add({readable(f.name), f.added ? "-" : cat(f.old_size_bytes), cat(f.new_size_bytes), readable(f.reason)});
     print(cat(image.path, "\n", table.text(2)));
     print(fmt::format("  hotpatch {} ({} of code and data), base {}; matched {} of {} functions\n", human_size(image.hot_bytes),
                       human_size(image.code_and_data_bytes), human_size(image.base_bytes), image.match.located, image.match.functions));
-    for (const Difference &d : image.left) print(cat("  left as it is: ", printable(d.name), " (", printable(d.reason), ")\n"));
+    for (const Difference &d : image.left) print(cat("  left as it is: ", readable(d.name), " (", readable(d.reason), ")\n"));
   }
   for (const std::string &path : report.unaffected) print(cat(path, ": not affected by this fix\n"));
   if (!options.dry_run) print(cat("wrote ", options.output, " (id ", report.package.id, ", unsigned)\n"));

@@ -59,7 +59,9 @@ void warn(std::string_view text) {
   std::string out = "suture: ";
   for (size_t at = 0; at <= text.size();) {  // line by line: names in an Error may come from a target
     const size_t end = std::min(text.find('\n', at), text.size());
-    out += printable(text.substr(at, end - at)) + "\n";
+    const std::string_view line = text.substr(at, end - at);
+    // What to do next names options, which take the linker's names.
+    out += (line.starts_with("  next: ") ? printable(line) : readable(line)) + "\n";
     at = end + 1;
   }
   (void)std::fwrite(out.data(), 1, out.size(), stderr);  // there is nowhere to say that this failed

@@ -47,7 +47,7 @@ int report_host(const HostReport &report, const Context &context, std::string_vi
   } else {
     for (const FileOutcome &file : report.files)
       if (file.state == FileOutcome::State::refused) warn(cat(file.path, ": ", file.reason));
-    for (const PatchOutcome *process : bad) warn(cat("pid ", process->pid, " (", printable(process->comm), ") ", process->outcome, ": ", printable(process->reason)));
+    for (const PatchOutcome *process : bad) warn(cat("pid ", process->pid, " (", printable(process->comm), ") ", process->outcome, ": ", readable(process->reason)));
     const size_t files = static_cast<size_t>(std::count_if(report.files.begin(), report.files.end(), [](const FileOutcome &file) {
       return file.state == FileOutcome::State::patched || file.state == FileOutcome::State::already;
     }));

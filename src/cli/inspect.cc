@@ -44,20 +44,20 @@ std::string references_text(const ReviewFunction &function) {
   std::string calls, uses, brings;
   for (const ReviewReference &reference : function.references) {
     std::string &list = reference.in_patch ? brings : reference.how == "call" ? calls : uses;
-    list += cat(list.empty() ? "" : ", ", printable(reference.to));
+    list += cat(list.empty() ? "" : ", ", readable(reference.to));
   }
-  std::string out = cat("    ", printable(function.name),
+  std::string out = cat("    ", readable(function.name),
                         function.source.empty() ? "" : cat("  (", printable(function.source), ")"), "\n");
   for (const auto &[label, list] : {std::pair("called by", joined(function.callers)), std::pair("calls", calls),
                                     std::pair("uses", uses), std::pair("brings", brings)})
-    if (!list.empty()) out += cat("      ", label, ": ", printable(list), "\n");
+    if (!list.empty()) out += cat("      ", label, ": ", readable(list), "\n");
   return out;
 }
 
 constexpr size_t kCodeColumn = 58;  // letters of one side of a disassembly
 
 std::string clipped(std::string text) {
-  text = printable(text);
+  text = readable(text);
   if (text.size() > kCodeColumn) text = text.substr(0, kCodeColumn - 3) + "...";
   return text;
 }
@@ -77,7 +77,7 @@ std::string row_text(const FunctionListing &listing, const SideRow &row) {
 std::string disassembly_text(const FunctionListing &listing, bool whole) {
   constexpr size_t kContext = 5;
   const bool added = listing.old_lines.empty();
-  std::string out = cat("\n  ", printable(listing.name),
+  std::string out = cat("\n  ", readable(listing.name),
                         added ? ": new, " : cat(": ", listing.old_lines.size(), " instructions become "),
                         listing.new_lines.size(), added ? " instructions\n" : "\n");
   const std::vector<SideRow> rows = align_code(listing);
@@ -105,8 +105,8 @@ std::string image_text(const PackageImage &image, const Reviewed &reviewed, cons
   out += facts.text();
   Table functions({"FUNCTION", "OLD", "NEW", "REASON"});
   for (const PackageFunction &function : image.functions)
-    functions.add({function.name, function.old_size_bytes == 0 ? "-" : cat(function.old_size_bytes),
-                   function.new_size_bytes == 0 ? "-" : cat(function.new_size_bytes), function.reason});
+    functions.add({readable(function.name), function.old_size_bytes == 0 ? "-" : cat(function.old_size_bytes),
+                   function.new_size_bytes == 0 ? "-" : cat(function.new_size_bytes), readable(function.reason)});
   if (!functions.empty()) out += "\n" + functions.text(2);
   if (const ReviewImage *review = reviewed.image(image); review != nullptr && !review->functions.empty()) {
     out += "\n  References\n";
@@ -131,7 +131,7 @@ std::string text_for_people(const Package &package, const VerifiedBytes &verifie
   for (const PackageImage &image : package.images) out += image_text(image, reviewed, options);
   Table hazards({"HAZARD", "ITEM", "ALLOWED", "DETAIL"});
   for (const PackageHazard &hazard : package.hazards)
-    hazards.add({hazard.kind, hazard.item, hazard.allowed ? "by the author" : "no", hazard.detail});
+    hazards.add({hazard.kind, readable(hazard.item), hazard.allowed ? "by the author" : "no", readable(hazard.detail)});
   if (!hazards.empty()) out += "\n" + hazards.text();
   return out;
 }

@@ -29,7 +29,7 @@ Result<int> revert_on_disk(const std::string &id, const Context &context) {
 std::string sentence(const PatchOutcome &process) {
   std::string text = cat("pid ", process.pid, " (", printable(process.comm), ") ", process.outcome);
   if (process.outcome == "reverted") text += cat(", stopped for ", process.stop_us, " us");
-  if (!process.reason.empty()) text += cat(process.outcome == "reverted" ? "; " : ": ", printable(process.reason));
+  if (!process.reason.empty()) text += cat(process.outcome == "reverted" ? "; " : ": ", readable(process.reason));
   return text;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cat.h"
+#include "base/demangle.h"
 #include "base/utf8.h"
 
 namespace suture::cli {
@@ -31,6 +32,8 @@ std::string printable(std::string_view text) {
   }
   return out;
 }
+
+std::string readable(std::string_view text) { return printable(with_readable_names(text)); }
 
 std::string human_size(uint64_t bytes) {
   if (bytes < 1024) return cat(bytes, " B");

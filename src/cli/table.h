@@ -12,6 +12,9 @@ namespace suture::cli {
 // terminal.
 std::string printable(std::string_view text);
 
+// The same, with names of C++ as people write them (base/demangle.h).
+std::string readable(std::string_view text);
+
 // "12 B", "3.4 KiB", "1.2 MiB".
 std::string human_size(uint64_t bytes);
 

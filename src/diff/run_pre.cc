@@ -380,6 +380,16 @@ class RunPre {
     return any;
   }
 
+  // Why the only place that matches was not believed.
+  std::string why_not_alone(const Unit &unit) const {
+    if (const auto owner = taken_.find(unit.candidates.front().value); owner != taken_.end())
+      return cat("it is ", pre_.describe(units_[owner->second].place), "'s");
+    for (const Unit &other : units_)
+      if (&other != &unit && !other.decided && std::find(other.candidates.begin(), other.candidates.end(), unit.candidates.front()) != other.candidates.end())
+        return cat("it matches ", pre_.describe(other.place), " as well");
+    return "too little of it is code that could not be another's";
+  }
+
   void settle() {
     MatchTotals &totals = solution_.totals_;
     for (Unit &unit : units_) {
@@ -403,8 +413,10 @@ class RunPre {
       totals.ambiguous += one;
       std::string where;
       for (size_t i = 0; i < std::min<size_t>(unit.candidates.size(), 4); ++i) where += cat(i ? ", " : "", hex(unit.candidates[i].value));
-      solution_.why_not_[unit.place] = cat(unit.candidates.size(), " places in the image match (", where,
-                                           unit.candidates.size() > 4 ? ", ..." : "", ") and nothing decides between them");
+      solution_.why_not_[unit.place] =
+          unit.candidates.size() == 1
+              ? cat("one place in the image matches (", where, "), but ", why_not_alone(unit))
+              : cat(unit.candidates.size(), " places in the image match (", where, unit.candidates.size() > 4 ? ", ..." : "", ") and nothing decides between them");
     }
   }
 

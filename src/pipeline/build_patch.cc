@@ -9,6 +9,7 @@
 #include "base/refusals.h"
 #include "build/dwarf_types.h"
 #include "diff/boundary.h"
+#include "diff/local_code.h"
 #include "diff/merge_objects.h"
 #include "elf/cold_file.h"
 #include "elf/hot_file.h"
@@ -106,6 +107,12 @@ Status find_type_hazards(const LinkedImage &linked, const DiffInput &input, Imag
     std::string where = change.declared_at.empty() ? std::string() : cat("; declared at ", change.declared_at);
     if (!change.objects.empty()) where += cat("; seen in ", change.objects.front());
     if (change.objects.size() > 1) where += cat(" and ", change.objects.size() - 1, " more objects");
+    if (change.keyword == "local") {
+      const std::string reached = reached_local_code(input, change.function);
+      if (reached.empty()) types.notes.push_back(cat(change.type, ": ", change.detail, "; objects that exist keep the code they were made with"));
+      else report.hazards.push_back({"layout", change.type, cat(change.detail, "; objects that exist may lead to ", reached, where)});
+      continue;
+    }
     report.hazards.push_back({"layout", change.type, cat(change.detail, where)});
   }
   for (const SignatureChange &change : types.signatures) {

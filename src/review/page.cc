@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cat.h"
+#include "base/demangle.h"
 #include "base/hash.h"
 #include "review/call_graph.h"
 #include "review/html.h"
@@ -152,7 +153,7 @@ class Page {
       HtmlTable table({"function", "old size", "new size", "why it is in"});
       for (const PackageFunction &function : image.functions)
         table.add({link_to(i, function.name), function.old_size_bytes ? cat(function.old_size_bytes) : "-",
-                   function.new_size_bytes ? cat(function.new_size_bytes) : "-", escaped(function.reason)});
+                   function.new_size_bytes ? cat(function.new_size_bytes) : "-", escaped(with_readable_names(function.reason))});
       out += table.text();
     }
     if (in_.review != nullptr && !in_.review->files.empty())
@@ -164,8 +165,8 @@ class Page {
     const std::vector<FunctionListing> &listings = in_.listings[image];
     for (size_t f = 0; f < listings.size(); ++f)
       if (listings[f].name == name)
-        return cat("<a href=\"#", anchor(image, f), "\"><code>", escaped(name), "</code></a>");
-    return cat("<code>", escaped(name), "</code>");
+        return cat("<a href=\"#", anchor(image, f), "\" title=\"", escaped(name), "\"><code>", escaped(readable_name(name)), "</code></a>");
+    return cat("<code>", escaped(readable_name(name)), "</code>");
   }
 
   std::string image_part(size_t index) const {
@@ -179,7 +180,7 @@ class Page {
 
   std::string function_part(size_t image, size_t index, const ReviewImage *review) const {
     const FunctionListing &listing = in_.listings[image][index];
-    std::string out = cat("<h3 id=\"", anchor(image, index), "\"><code>", escaped(listing.name), "</code>",
+    std::string out = cat("<h3 id=\"", anchor(image, index), "\"><code title=\"", escaped(listing.name), "\">", escaped(readable_name(listing.name)), "</code>",
                           listing.old_lines.empty() ? " <span class=\"soft\">new</span>" : "", "</h3>\n");
     if (review != nullptr)
       for (const ReviewFunction &function : review->functions)
