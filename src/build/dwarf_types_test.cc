@@ -246,9 +246,15 @@ TEST_F(TypeComparison, TheSameChangeInSeveralObjectsIsOneChange) {
   EXPECT_TRUE(report->layouts[0].declared_at.ends_with("post.c:1")) << report->layouts[0].declared_at;
 }
 
-// A function that hands out closures, made of what `body` returns.
+// A function that stores closures; `body` is what it does.
 std::string maker(const std::string &body) {
-  return cat("struct any { template <class F> any(F f) : held(new F(f)) {} void *held; };\nany make(int by, long more) { ", body, " }\n");
+  return cat("struct any {\n"
+             "  template <class F> static int run(void *held, int v) { return (*static_cast<F *>(held))(v); }\n"
+             "  template <class F> any(F f) : held(new F(f)), call(&run<F>) {}\n"
+             "  void *held;\n"
+             "  int (*call)(void *, int);\n"
+             "};\n"
+             "any make(int by, long more) { ", body, " }\n");
 }
 
 TEST_F(TypeComparison, TellsACaptureThatAStoredClosureDoesNotHave) {
