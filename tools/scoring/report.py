@@ -8,6 +8,7 @@ from scoring.rows import ALLOWED, AUTHORED, AUTOMATIC, BROKEN, NO_CHANGE, OUTCOM
 THOUGHT = ("struct_layout", "signature_global", "data_change")
 GOOD = (AUTOMATIC, ALLOWED, AUTHORED)
 REASON_LENGTH = 160
+LEAST_COMPILED_SECONDS = 1  # less: both builds were there already, and a proportion to them says nothing
 LARGE_MIB = 16  # object sets below that say nothing of memory: the program itself needs about as much
 
 
@@ -45,15 +46,16 @@ def percent(part, whole):
 
 
 def beyond_compilations(result):
-    return (result["build_seconds"] - result["compile_seconds"]) / max(result["compile_seconds"], 0.1)
+    return (result["build_seconds"] - result["compile_seconds"]) / result["compile_seconds"]
 
 
 def cost(results):
     built = [r for r in results if "compile_seconds" in r]
     if not built:
         return {}
-    beyond = [beyond_compilations(r) for r in built]
-    whole = [beyond_compilations(r) for r in built if r["first_of_package"]]  # the others compile little
+    compiled = [r for r in built if r["compile_seconds"] >= LEAST_COMPILED_SECONDS]
+    beyond = [beyond_compilations(r) for r in compiled]
+    whole = [beyond_compilations(r) for r in compiled if r["first_of_package"]]  # the others compile little
     memory = [r["peak_mib"] / r["objects_mib"] for r in built if r["objects_mib"] >= LARGE_MIB]
     second = [r["second_fix_seconds"] / r["build_seconds"] for r in results if "second_fix_seconds" in r]
     ratios = []
@@ -65,7 +67,8 @@ def cost(results):
     stops = [r["stop_us"] for r in results if "stop_us" in r]
     return {"beyond_compilations_of_a_whole_build_median": round(statistics.median(whole), 3) if whole else None,
             "beyond_compilations_of_a_whole_build_max": round(max(whole), 3) if whole else None,
-            "beyond_compilations_median": round(statistics.median(beyond), 3), "beyond_compilations_max": round(max(beyond), 3),
+            "beyond_compilations_median": round(statistics.median(beyond), 3) if beyond else None,
+            "beyond_compilations_max": round(max(beyond), 3) if beyond else None,
             f"peak_to_objects_from_{LARGE_MIB}_mib_median": round(statistics.median(memory), 2) if memory else None,
             f"peak_to_objects_from_{LARGE_MIB}_mib_max": round(max(memory), 2) if memory else None,
             "second_fix_of_an_unchanged_source_to_the_first_median": round(statistics.median(second), 3) if second else None,
