@@ -21,6 +21,7 @@
 #include "build/object_store.h"
 #include "build/shim_config.h"
 #include "build/shim_dir.h"
+#include "build/stale_copies.h"
 #include "build/subprocess.h"
 
 namespace suture {
@@ -188,6 +189,7 @@ class Build {
       fs::remove(path, error);
       if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
     }
+    stale_copies_.clear();
     const std::set<std::string> moved = TRY(bring_tree_to(request_.pre_dir, paths));
     const std::string phase = "following";
     fs::remove_all(work_ / "records" / phase, error);
@@ -237,6 +239,7 @@ class Build {
   }
 
   Status build_post() {
+    stale_copies_.clear();
     std::set<std::string> moved = TRY(bring_tree_to_post());
     const Result<std::string> done = read_text(post_stamp_file());
     result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
@@ -287,13 +290,13 @@ class Build {
   // Packaging and quilt's bookkeeping are compiled by nobody.
   static bool is_source(const std::string &path) { return !path.starts_with("debian/") && !path.starts_with(".pc/"); }
 
-  // A build that guards its steps by stamp files (debian/rules often does) does nothing the second time, whatever
-  // changed, and one that does not know which sources include a header leaves out what the header changes. Each object
-  // that was made from a file that moved must have been made again. Sources are looked for by name also: some builds
-  // compile copies.
+  // A build that guards its steps by stamp files (debian/rules often does) does nothing the second time, whatever changed,
+  // and one that does not know its headers leaves out what they change. Each object that was made from a file that moved
+  // must have been made again, and from what the file holds now: some builds compile copies, known by their names.
   Result<bool> build_passed_over(const std::string &phase, const std::set<std::string> &moved,
                                  const fs::path &source_dir) const {
     const Records now = TRY(read_records(work_ / "records" / phase));
+    if (stale_copies_.were_read(now, seen_, tree_)) return true;
     std::set<std::string> made_now, names_now;
     for (const CompileRecord &compile : now.compiles) {
       made_now.insert(compile.output);
@@ -349,8 +352,10 @@ class Build {
       WantedFile wanted = TRY(read_wanted(source / path));
       if (anchored && source == request_.post_dir) TRY(anchor(path, wanted));
       TRY(refuse_way_out(path));
-      if (TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to its state in ", source.string())))
-        moved.insert(path);
+      const WantedFile old = TRY(read_wanted(tree_ / path));
+      if (!TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to ", source.string()))) continue;
+      moved.insert(path);
+      if (is_source(path)) stale_copies_.note(path, old.content);
     }
     return moved;
   }
@@ -481,6 +486,7 @@ class Build {
   Fd lock_;
   std::vector<std::string> environment_;
   ShimConfig config_;
+  StaleCopies stale_copies_;
   std::string setting_;
   BuildResult result_;
 };

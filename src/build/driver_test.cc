@@ -422,6 +422,20 @@ TEST_F(DriverTest, FollowsWithAWholeBuildWhereTheBuildKeepsStamps) {
   EXPECT_TRUE(has_section(find(result->images[0], "main.o")->pre, ".bss.more"));
 }
 
+TEST_F(DriverTest, BuildsAnewWhereTheBuildCompilesCopiesThatStayedBehind) {
+  // As exim4's rules do: one copy of the sources for each flavour, made once, and all of it compiled each time.
+  const char *command = "test -d b || { mkdir b && cp *.c *.h Makefile b; }; rm -f b/*.o && make -C b";
+  const Result<BuildResult> result = build(make_project(), fixed(make_project()), command, "b/prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"b/util.o"});
+  Files pre = fixed(make_project());  // the next fix of the series, of a header that all copies hold too
+  Files post = pre;
+  post["h.h"].replace(post["h.h"].find("fail(__LINE__)"), 14, "fail(-__LINE__)");
+  const Result<BuildResult> next = build(pre, post, command, "b/prog");
+  ASSERT_BUILT(next);
+  EXPECT_EQ(changed(next->images.at(0)), std::vector<std::string>{"b/util.o"});
+}
+
 TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesNotKnow) {
   Files pre = make_project();
   pre["Makefile"].replace(pre["Makefile"].find("%.c h.h"), 7, "%.c");
