@@ -70,6 +70,27 @@ std::string without_numbers(std::string_view name) {
   return without_dotted_numbers(mangled ? without_mangled_numbers(name) : std::string(name));
 }
 
+bool is_numbered_before(std::string_view a, std::string_view b) {
+  size_t i = 0;
+  size_t k = 0;
+  while (i < a.size() && k < b.size()) {
+    const size_t a_end = behind_digits(a, i);
+    const size_t b_end = behind_digits(b, k);
+    if (a_end == i || b_end == k) {
+      if (a[i] != b[k]) return a[i] < b[k];
+      ++i;
+      ++k;
+      continue;
+    }
+    // Compilers write no leading zeros: the longer number is the greater one.
+    if (a_end - i != b_end - k) return a_end - i < b_end - k;
+    if (const int order = a.substr(i, a_end - i).compare(b.substr(k, b_end - k)); order != 0) return order < 0;
+    i = a_end;
+    k = b_end;
+  }
+  return a.size() - i < b.size() - k;
+}
+
 bool is_part_name(std::string_view name) { return name.find(".cold") != std::string_view::npos; }
 
 }  // namespace suture

@@ -11,6 +11,9 @@ namespace suture {
 // Every ".<digits>" component becomes ".#"; in mangled names the numbers of closures, unnamed types and local entities go.
 std::string without_numbers(std::string_view name);
 
+// Of two names that differ by numbers: x.9 stands before x.10.
+bool is_numbered_before(std::string_view a, std::string_view b);
+
 // A part that the compiler split off a function and that is entered and left by jumps (foo.cold), not a function.
 bool is_part_name(std::string_view name);
 

@@ -133,8 +133,24 @@ class TwinFinder {
     collect(pre_, a_, a, &Group::first);
     collect(post_, b_, b, &Group::second);
     for (const auto &[key, lists] : used)
-      if (lists.first.size() == lists.second.size())
+      if (lists.first.size() == lists.second.size() && numbers_run_alike(lists))
         for (size_t i = 0; i < lists.first.size(); ++i) votes_[{lists.first[i], lists.second[i]}] += 1;
+  }
+
+  // Compilers number in the order of the source. Uses in another order than before (a fix that swaps two calls that are inlined) tell
+  // nothing then: taking one variable for another would be worse than not knowing.
+  bool numbers_run_alike(const Group &lists) const {
+    if (!is_variable(b_.sections[lists.second.front()])) return true;
+    for (size_t i = 1; i < lists.first.size(); ++i)
+      if (is_numbered_before(a_.sections[lists.first[i - 1]].name, a_.sections[lists.first[i]].name) !=
+          is_numbered_before(b_.sections[lists.second[i - 1]].name, b_.sections[lists.second[i]].name))
+        return false;
+    return true;
+  }
+
+  static bool is_variable(const ObjectSection &section) {
+    using Kind = ObjectSection::Kind;
+    return section.kind == Kind::data || section.kind == Kind::bss || section.kind == Kind::tls_data || section.kind == Kind::tls_bss;
   }
 
   void settle(const Group &group) {
@@ -159,11 +175,13 @@ class TwinFinder {
     settle_by_name(group);
   }
 
-  // What nothing refers to, or all refer to alike: equal names with equal shape, then the one that is left.
+  // What nothing refers to, or all refer to alike: equal names with equal shape, then the one that is left. One more or less of a
+  // name moves the numbers of others, and then they do not say which variable is which.
   void settle_by_name(const Group &group) {
+    const bool numbers_hold = group.first.size() == group.second.size();
     for (const uint32_t b : group.second)
       for (const uint32_t a : group.first)
-        if (free_pre(a) && free_post(b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
+        if ((numbers_hold || !is_variable(b_.sections[b])) && free_pre(a) && free_post(b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
           pair(a, b);
     SectionList left_a;
     SectionList left_b;
