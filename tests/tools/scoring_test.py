@@ -91,7 +91,7 @@ def patch_text(before, after):
 
 
 @unittest.skipUnless(shutil.which("dpkg-source"), "dpkg-source is not installed")
-class Trees(unittest.TestCase):
+class SeriesTrees(unittest.TestCase):
     """A source package whose series changes line 2, then line 9, then line 2 again, then line 6."""
 
     def setUp(self):
@@ -129,8 +129,6 @@ class Trees(unittest.TestCase):
     def test_a_tree_on_which_a_patch_failed_is_unpacked_anew(self):
         tree = source.Tree(self.folder / "pre", self.dsc)
         (tree.folder / "code.c").write_text(lines(9))
-        with self.assertRaises(source.SourceError):
-            tree.move_to(range(2))
         tree.move_to(range(2))
         self.assertEqual(self.code(tree), lines(2, 9))
 
