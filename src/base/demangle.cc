@@ -18,10 +18,14 @@ struct FreeText {
   void operator()(char *text) const { std::free(text); }
 };
 
-bool is_name_character(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '$' || c == '.'; }
+bool is_name_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '$' || c == '.';
+}
 
 // In front of a name stands none of its characters, but for sections called after it (.text._ZN...).
-bool begins_a_name(std::string_view text, size_t at) { return at == 0 || !is_name_character(text[at - 1]) || text[at - 1] == '.'; }
+bool begins_a_name(std::string_view text, size_t at) {
+  return at == 0 || !is_name_character(text[at - 1]) || text[at - 1] == '.';
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Names of C++ as people write them: what the linker calls _ZN5Shape4areaEi is Shape::area(int). For text that people read;
-// what programs read (JSON, names given back to us as --leave and --allow) keeps the linker's names.
+// Names of C++ as people write them: what the linker calls _ZN5Shape4areaEi is Shape::area(int). For text that people
+// read; what programs read (JSON, names given back to us as --leave and --allow) keeps the linker's names.
 #pragma once
 
 #include <string>

@@ -15,7 +15,8 @@ TEST(ReadableName, TellsClonesAndPartsOfAFunctionApart) {
 }
 
 TEST(ReadableName, OfWhatIsNotMangledIsTheNameItself) {
-  for (const char *name : {"", "main", "_Z", "_Zonk", "_ZN5ShapeE!", "foo.part.0"}) EXPECT_EQ(readable_name(name), name);
+  for (const char *name : {"", "main", "_Z", "_Zonk", "_ZN5ShapeE!", "foo.part.0"})
+    EXPECT_EQ(readable_name(name), name);
 }
 
 TEST(ReadableName, OfANameThatIsTooLongIsTheNameItself) {
