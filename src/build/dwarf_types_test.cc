@@ -254,6 +254,7 @@ std::string maker(const std::string &body) {
              "  void *held;\n"
              "  int (*call)(void *, int);\n"
              "};\n"
+             "void stored(any &);\n"
              "any make(int by, long more) { ", body, " }\n");
 }
 
@@ -266,8 +267,8 @@ TEST_F(TypeComparison, TellsACaptureThatAStoredClosureDoesNotHave) {
 }
 
 TEST_F(TypeComparison, TellsCapturesThatChangedPlaces) {
-  each_cxx(maker("any a = [by](int v) { return v + by; }; return [more](int v) { return v + more; };"),
-           maker("any a = [more](int v) { return v + more; }; return [by](int v) { return v + by; };"),
+  each_cxx(maker("any a = [by](int v) { return v + by; };\nstored(a); return [more](int v) { return v + more; };"),
+           maker("any a = [more](int v) { return v + more; };\nstored(a); return [by](int v) { return v + by; };"),
            [](const TypeReport &report) { EXPECT_EQ(names(report), "local _Z4makeil::{closures}"); });
 }
 

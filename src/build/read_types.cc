@@ -50,6 +50,10 @@ class TypeReader {
     }
     for (const auto &[entry, name] : pointer_names_)
       if (uses_.name(entry).empty()) uses_.set_name(::dwarf_dieoffset(const_cast<Dwarf_Die *>(&entry)), name);
+    // In the order of the source, which is not always that of the entries.
+    const auto line = [](const Dwarf_Die &entry) { return number(entry, DW_AT_decl_line).value_or(0); };
+    std::stable_sort(local_types_.begin(), local_types_.end(), [&](const Dwarf_Die &a, const Dwarf_Die &b) { return line(a) < line(b); });
+    types_.insert(types_.end(), local_types_.begin(), local_types_.end());
     for (const Dwarf_Die &entry : types_) TRY(add_type(entry));
     add_unnamed_enumerators();
     for (const Dwarf_Die &entry : variables_) add_variable(entry);
@@ -103,13 +107,14 @@ class TypeReader {
       if (!TypeUses::is_aggregate(*child)) continue;
       const std::string_view name = name_of(*child);
       const bool closure = name.empty() || name.starts_with("<lambda");
-      // Of clang's unnamed ones those with a call operator are closures; the members of other unnamed types are their user's.
-      if (closure && name.empty() && !has_call_operator(*child)) continue;
+      // clang's closures are classes without a name, and have their operator only where it was not inlined; gcc's always have it. The
+      // members of other unnamed types are their user's.
+      if (name.empty() && tag != DW_TAG_class_type && !has_call_operator(*child)) continue;
       // The linker's name tells overloaded functions apart.
       const std::string full = qualified(function.empty() ? scope : function, closure ? "{closures}" : name);
       local_functions_.emplace(::dwarf_dieoffset(&*child), function);
       uses_.set_name(::dwarf_dieoffset(&*child), full);
-      if (!has(*child, DW_AT_declaration)) types_.push_back(*child);
+      if (!has(*child, DW_AT_declaration)) local_types_.push_back(*child);
       TRY(list_local_types(*child, scope, function, depth + 1));  // closures in closures
     }
     return {};
@@ -334,7 +339,7 @@ class TypeReader {
   std::unordered_map<Dwarf_Off, std::string> function_names_;
   std::unordered_map<Dwarf_Off, std::string> local_functions_;  // local type -> the linker's name of its function
   bool in_cxx_ = false;
-  std::vector<Dwarf_Die> types_, variables_, functions_, unnamed_enums_;
+  std::vector<Dwarf_Die> types_, local_types_, variables_, functions_, unnamed_enums_;
   std::vector<std::pair<Dwarf_Die, std::string>> pointer_names_;
   TypeTable out_;
 };
