@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "debian/toolchain.h"
 #include "package/format.h"
 #include "pipeline/build_patch.h"
 #include "pipeline/debian_build.h"
@@ -24,7 +25,7 @@ using nlohmann::json;
 
 struct Options {
   std::string pre, post, source;
-  std::string debian, to;
+  std::string debian, to, compiler;
   std::vector<std::string> packages;
   std::vector<std::string> patches;
   std::string command;
@@ -73,7 +74,7 @@ json to_json(const BuildPatchReport &report, const Options &options) {
 
 json to_json(const DebianReport &debian) {
   return {{"source", debian.source}, {"version", debian.version}, {"to", debian.to}, {"release", debian.release},
-          {"build_path", debian.build_path}, {"build_path_embedded", debian.build_path_embedded}, {"work", debian.work.string()},
+          {"build_path", debian.build_path}, {"build_path_embedded", debian.build_path_embedded}, {"compiler", debian.compiler}, {"work", debian.work.string()},
           {"root_reused", debian.root_reused}, {"setup_seconds", debian.setup_seconds}, {"shipped", debian.shipped},
           {"unshipped", debian.unshipped}, {"unmatched", debian.unmatched}, {"notes", debian.notes}};
 }
@@ -165,6 +166,7 @@ Status check_form(const Options &options) {
     return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE, or --debian SRC and --patch FILE or --to VERSION");
   if (!debian && (options.command.empty() || options.images.empty())) return Error::usage("--build CMD and --image FILE are needed without --debian");
   if (!debian && !options.packages.empty()) return Error::usage("--package belongs to --debian");
+  if (!debian && !options.compiler.empty()) return Error::usage("--compiler belongs to --debian: without it, the build command says which compiler to take");
   if (debian && (!options.images.empty() || !options.build_path.empty()))
     return Error::usage("--debian finds the images and the build path itself: give no --image and no --build-path");
   return {};
@@ -177,6 +179,7 @@ Status prepare_debian(const Options &options, BuildRequest &build, DebianReport 
   request.to = options.to;
   for (const std::string &patch : options.patches) request.patches.emplace_back(patch);
   request.packages = options.packages;
+  if (!options.compiler.empty()) request.gcc = TRY(parse_compiler(options.compiler));
   request.cache = debian_cache_folder();
   request.work = options.work;
   request.build_command = options.command;
@@ -238,6 +241,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--debian", options->debian, "Debian source package (and version) that the shipped binaries were built from")->type_name("SRC[=VERSION]");
   command->add_option("--to", options->to, "version of the Debian source package that has the fix")->type_name("VERSION");
   command->add_option("--package", options->packages, "with --debian: patch only this binary package (may be repeated)")->type_name("NAME")->allow_extra_args(false);
+  command->add_option("--compiler", options->compiler, "with --debian: the compiler to build with, e.g. gcc-11 (default: by the date of the shipped files)")->type_name("NAME");
   command->add_option("--patch", options->patches, "patch file with the fix (may be repeated)")->type_name("FILE")->allow_extra_args(false);
   command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD");
   command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")

@@ -10,6 +10,7 @@
 #include "base/cat.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "debian/index_dsc.h"
 #include "debian/run_tool.h"
 #include "debian/version.h"
 
@@ -135,9 +136,27 @@ Status Apt::download_source(const std::string &source, const std::string &versio
   if (downloaded) return {};
   // An index may name a file that only another of Debian's archives has (signatures of upstream's, often).
   const std::string files = TRY(run(list, folder));
-  for (const SourceFile &file : source_files(files))
-    if (!std::filesystem::exists(folder / file.name) && !download_elsewhere(source, file, folder)) return downloaded.error();
+  for (const SourceFile &file : source_files(files)) {
+    if (fs::exists(folder / file.name) || download_elsewhere(source, file, folder)) continue;
+    if (!file.name.ends_with(".dsc")) return no_longer_served(source, version, file, downloaded.error());
+    TRY(write_dsc(source, version, folder / file.name));
+  }
   return {};
+}
+
+Error Apt::no_longer_served(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const {
+  return Error::refused(cat("the mirror's index has ", source, " ", version, ", but ", file.name, " is not to be had from any of its archives: ", cause.what()))
+      .with_next(cat("unpack that very version from another copy of it and name the tree: --debian ", source, "=", version, " --source DIR"));
+}
+
+Status Apt::write_dsc(const std::string &source, const std::string &version, const fs::path &file) const {
+  for (const Stanza &stanza : TRY(sources(source)))
+    if (stanza.get("version") == version) {
+      const std::string text = TRY(dsc_from_index(stanza));
+      TRY(write_file_atomic(file, as_bytes(text)));
+      return write_file_atomic(file.parent_path() / kDscMadeMark, {});
+    }
+  return Error::refused(cat("the mirror's index has no ", source, " ", version));
 }
 
 bool Apt::download_elsewhere(const std::string &source, const SourceFile &file, const fs::path &folder) const {

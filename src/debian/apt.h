@@ -36,13 +36,17 @@ class Apt {
   Result<std::vector<Stanza>> sources(const std::string &source) const;
   // The stanzas of all versions of binary packages; names that nothing has are passed over.
   Result<std::vector<Stanza>> binaries(const std::vector<std::string> &packages) const;
-  // Puts the .dsc and what it names into `folder`.
+  // Puts the .dsc and what it names into `folder`. A .dsc that is served no more is made anew from the index, which kDscMadeMark
+  // beside it then tells.
+  static constexpr const char *kDscMadeMark = "dsc-is-of-the-index";
   Status download_source(const std::string &source, const std::string &version, const std::filesystem::path &folder) const;
   Status download_binary(const std::string &package, const std::string &version, const std::filesystem::path &folder) const;
 
  private:
   Result<std::string> run(std::vector<std::string> words, const std::filesystem::path &folder = "/") const;
 
+  Error no_longer_served(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const;
+  Status write_dsc(const std::string &source, const std::string &version, const std::filesystem::path &file) const;
   bool download_elsewhere(const std::string &source, const SourceFile &file, const std::filesystem::path &folder) const;
 
   std::filesystem::path folder_;

@@ -68,6 +68,15 @@ Status give_to_build_user(const fs::path &path, bool folders_only) {
   return {};
 }
 
+Status empty_folder(const fs::path &folder) {
+  std::error_code error;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
+    fs::remove_all(entry.path(), error);
+    if (error) return Error::failed(cat("cannot remove ", entry.path().string(), ": ", error.message()));
+  }
+  return {};
+}
+
 std::vector<std::string> root_environment() {
   return {kSearchPath, "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "HOME=/root"};
 }
@@ -147,20 +156,36 @@ Status BuildRoot::copy_base(const fs::path &base) const {
 }
 
 Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
-  copy_resolver(root_);
-  const PrivateRoot root{root_, {}, PrivateRoot::Network::on};
-  const fs::path log = root_.parent_path() / "root.log";
-  TRY(run_logged(root, {"/usr/bin/apt-get", "-q", "update"}, log, root_environment()));
+  // In a folder that no build could write to: what lies in /tmp may be a link that an earlier one left.
+  std::vector<std::string> inside;
   for (const fs::path &dsc : dsc_files) {
-    const std::string inside = "/tmp/" + dsc.filename().string();
+    inside.push_back("/root/" + dsc.filename().string());
     std::error_code error;
-    fs::copy_file(dsc, root_ / inside.substr(1), fs::copy_options::overwrite_existing, error);
+    fs::copy_file(dsc, root_ / inside.back().substr(1), fs::copy_options::overwrite_existing, error);
     if (error) return Error::failed(cat("cannot copy ", dsc.string(), ": ", error.message()));
-    // What builds the packages of an architecture, as build daemons do; tests and documentation are not built.
-    TRY(run_logged(root, {"/usr/bin/apt-get", "-q", "-y", "--no-install-recommends", "--arch-only", "-P", "nocheck,nodoc", "build-dep", inside},
-                   log, root_environment()));
   }
-  return run_logged(root, {"/usr/bin/apt-get", "-q", "clean"}, root_.parent_path() / "root-clean.log", root_environment());
+  // What builds the packages of an architecture, as build daemons do; tests and documentation are not built.
+  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", "nocheck,nodoc", "build-dep"};
+  words.insert(words.end(), inside.begin(), inside.end());
+  return run_apt(std::move(words));
+}
+
+Status BuildRoot::add_packages(const std::vector<std::string> &packages) const {
+  std::vector<std::string> words = {"--no-install-recommends", "install"};
+  words.insert(words.end(), packages.begin(), packages.end());
+  return run_apt(std::move(words));
+}
+
+Status BuildRoot::run_apt(std::vector<std::string> words) const {
+  copy_resolver(root_);
+  // Maintainer scripts run as root in there; a build may have left names for them in the folders that all can write to.
+  for (const char *folder : {"tmp", "var/tmp"}) TRY(empty_folder(root_ / folder));
+  const PrivateRoot root{root_, {}, PrivateRoot::Network::on};
+  const fs::path logs = root_.parent_path();
+  TRY(run_logged(root, {"/usr/bin/apt-get", "-q", "update"}, logs / "root-update.log", root_environment()));
+  words.insert(words.begin(), {"/usr/bin/apt-get", "-q", "-y"});
+  TRY(run_logged(root, words, logs / "root-install.log", root_environment()));
+  return run_logged(root, {"/usr/bin/apt-get", "-q", "clean"}, logs / "root-clean.log", root_environment());
 }
 
 std::vector<std::string> BuildRoot::environment() const {

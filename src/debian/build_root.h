@@ -37,12 +37,15 @@ class BuildRoot {
                                 const std::filesystem::path &shared) const;
   // Where a path of the root leads when its folders are links: /lib/x to /usr/lib/x.
   std::string canonical(const std::string &path) const;
+  // Installs further packages of the release.
+  Status add_packages(const std::vector<std::string> &packages) const;
   // "12.2.0-14+deb12u1" of gcc-12; empty when it is not installed.
   std::string version_of(const std::string &package) const;
 
  private:
   Status copy_base(const std::filesystem::path &base) const;
   Status install(const std::vector<std::filesystem::path> &dsc_files) const;
+  Status run_apt(std::vector<std::string> words) const;
 
   std::filesystem::path root_;
   bool was_there_ = false;

@@ -1,5 +1,7 @@
 #include "debian/shipped.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <map>
 
@@ -97,6 +99,9 @@ class Finder {
       shipped_.notes.push_back(cat(installed, " cannot be read: ", facts.error().what()));
       return;
     }
+    // dpkg and dpkg-deb keep the times that files have in a package.
+    struct stat info {};
+    if (::stat(file.c_str(), &info) == 0) shipped_.newest_seconds = std::max<int64_t>(shipped_.newest_seconds, info.st_mtim.tv_sec);
     shipped_.files.push_back({file, package, {root_.canonical(installed), std::move(*facts)}});
   }
 

@@ -22,6 +22,7 @@ struct ShippedFile {
 
 struct Shipped {
   std::vector<ShippedFile> files;      // every linked file of the architecture
+  int64_t newest_seconds = 0;          // when the newest of them was changed last: no later than its package's changelog
   std::vector<std::string> notes;      // packages that were not to be had, files that could not be read
 };
 

@@ -49,7 +49,7 @@ Result<std::string> choose_version(const Apt &apt, const std::string &source) {
 }
 
 Result<FetchedSource> fetch_source(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
-  FetchedSource source{name.version, folder, {}, {}};
+  FetchedSource source{name.version, folder, {}, {}, {}};
   const std::vector<Stanza> stanzas = TRY(apt.sources(name.source));
   const auto found = std::find_if(stanzas.begin(), stanzas.end(), [&](const Stanza &s) { return s.get("version") == name.version; });
   if (found == stanzas.end())
@@ -68,6 +68,8 @@ Result<FetchedSource> fetch_source(const Apt &apt, const SourceName &name, const
     TRY(write_file_atomic(complete, {}));
   }
   source.dsc = TRY(find_dsc(folder));
+  if (fs::exists(folder / Apt::kDscMadeMark))
+    source.notes.push_back(cat("the mirror serves no ", source.dsc.filename().string(), " any more; its fields, and the digests of its files, are those of the signed index"));
   return source;
 }
 

@@ -17,6 +17,7 @@ struct FetchedSource {
   std::filesystem::path folder;  // the .dsc and what it names; the tree once it is unpacked
   std::filesystem::path dsc;
   std::vector<std::string> packages;  // the binary packages that it makes
+  std::vector<std::string> notes;     // what was not to be had as it was published
   std::filesystem::path tree() const { return folder / "tree"; }
 };
 

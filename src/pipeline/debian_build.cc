@@ -17,6 +17,7 @@
 #include "build/tree.h"
 #include "debian/apt.h"
 #include "debian/private_root.h"
+#include "debian/toolchain.h"
 
 namespace suture {
 namespace {
@@ -172,6 +173,7 @@ class Preparation {
     const std::vector<std::string> packages = TRY(wanted_packages(old_source));
     setup->shipped = TRY(find_shipped(apt, setup->root, name, packages, work_ / "shipped", say_));
     report_.notes = setup->shipped.notes;
+    for (const std::vector<std::string> &notes : {old_source.notes, new_source.notes}) report_.notes.insert(report_.notes.end(), notes.begin(), notes.end());
     TRY(make_trees(old_source, new_source));
     const std::vector<TreeChange> changes = TRY(compare_trees(build_.pre_dir, build_.post_dir));
     // Once a tree was configured for a fix, it is not known to be configured for any other.
@@ -180,6 +182,7 @@ class Preparation {
       TRY(write_file_atomic(configured, {}));
     if (fs::exists(configured)) build_.second_build = BuildRequest::SecondBuild::whole_tree;
     TRY(choose_build_path(name, setup->shipped));
+    TRY(choose_compiler(*setup));
     fill(setup);
     report_.setup_seconds = now_seconds() - start;
     return {};
@@ -218,6 +221,17 @@ class Preparation {
     return {};
   }
 
+  // A compiler of its own goes before the default's names in the search path.
+  Status choose_compiler(const Setup &setup) {
+    Toolchain chosen{request_.gcc, {}};
+    if (chosen.gcc == 0) chosen = choose_toolchain(setup.shipped.newest_seconds, major_version(setup.root.version_of("gcc")));
+    if (!chosen.note.empty()) report_.notes.push_back(chosen.note);
+    if (chosen.gcc == 0) return {};
+    compiler_folder_ = TRY(provide_gcc(setup.root, chosen.gcc, say_));
+    report_.compiler = cat("gcc-", chosen.gcc);
+    return {};
+  }
+
   void fill(const std::shared_ptr<Setup> &setup) {
     build_.build_path = report_.build_path;
     build_.build_command = request_.build_command.empty() ? kBuildCommand : request_.build_command;
@@ -228,8 +242,10 @@ class Preparation {
     BuildPlace place;
     place.root = setup->root.folder();
     place.environment = setup->root.environment();
-    for (std::string &entry : place.environment)
+    for (std::string &entry : place.environment) {
       if (entry.starts_with("DEB_BUILD_OPTIONS=")) entry += cat(" parallel=", jobs);
+      if (entry.starts_with("PATH=") && !compiler_folder_.empty()) entry.insert(5, compiler_folder_ + ":");
+    }
     const fs::path shared = build_.work_dir, tree = place.root / fs::path(report_.build_path).relative_path();
     place.run = [setup, shared, tree](const ProcessRequest &process) { return setup->root.run(process, shared, {tree}); };
     build_.place = std::move(place);
@@ -244,6 +260,7 @@ class Preparation {
   DebianReport &report_;
   const Say &say_;
   fs::path work_;
+  std::string compiler_folder_;  // as the root sees it; empty: the default compiler
 };
 
 }  // namespace

@@ -23,12 +23,14 @@ struct DebianRequest {
   std::filesystem::path work;                  // of this package; empty: below the cache
   std::vector<std::string> packages;           // binary packages to patch; none: all that the source makes
   std::string build_command;                   // instead of debian/rules build-arch
+  unsigned gcc = 0;                            // major version of the compiler; 0: by the date of the shipped files
   unsigned jobs = 0;
 };
 
 struct DebianReport {
   std::string source, version, to;
   std::string release, build_path;
+  std::string compiler;  // "gcc-11"; empty: the release's default
   bool build_path_embedded = false;  // the shipped binary names it
   std::filesystem::path work;
   bool root_reused = false;
