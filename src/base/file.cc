@@ -44,6 +44,17 @@ Result<std::string> read_text(const fs::path &path, uint64_t limit_bytes) {
   return std::string(as_text(bytes));
 }
 
+std::string end_of_file(const fs::path &path, uint64_t most_bytes) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
+  struct stat info {};
+  if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  const auto size = static_cast<uint64_t>(info.st_size);
+  std::string text(std::min(size, most_bytes), '\0');
+  const ssize_t got = ::pread(fd.get(), text.data(), text.size(), static_cast<off_t>(size - text.size()));
+  text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  return text;
+}
+
 Status write_all(int fd, ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());

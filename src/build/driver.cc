@@ -43,12 +43,11 @@ double seconds_now() {
 }
 
 std::string log_tail(const fs::path &log) {
-  const Result<std::string> text = read_text(log);
-  if (!text) return {};
-  size_t at = text->size();
+  const std::string text = end_of_file(log);
+  size_t at = text.size();
   for (size_t lines = 0; lines <= kLogTailLines && at != std::string::npos && at > 0; ++lines)
-    at = text->rfind('\n', at - 1);
-  return text->substr(at == std::string::npos ? 0 : at);
+    at = text.rfind('\n', at - 1);
+  return text.substr(at == std::string::npos ? 0 : at);
 }
 
 // One run of run_builds.
@@ -108,8 +107,8 @@ class Build {
     if (!lock_) return Error::from_errno(errno, cat("cannot create ", (work_ / kMarker).string()));
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
       return Error::refused(cat("another suture build is using ", work_.string()));
-    for (const char *folder : {"records", "store", "cache", "tmp", "log"})
-      fs::create_directories(work_ / folder, error);
+    for (const char *folder : kWrapperFolders) fs::create_directories(work_ / folder, error);
+    fs::create_directories(work_ / "log", error);
     return {};
   }
 

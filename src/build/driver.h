@@ -50,6 +50,9 @@ struct LinkedOutput {
   bool changed() const;  // some object of the tree differs
 };
 
+// Of the work folder, the command writes to these only: the compiler wrapper does.
+inline constexpr const char *kWrapperFolders[] = {"records", "store", "cache", "tmp"};
+
 // Where the build command runs when that is not simply here: a build root (debian/private_root.h). The work folder has
 // the same path in there; the tree has another.
 struct BuildPlace {

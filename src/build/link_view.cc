@@ -1,19 +1,21 @@
 #include "build/link_view.h"
 
+#include <elf.h>
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/byte_reader.h"
 #include "base/cat.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "build/object_store.h"
+#include "elf/build_id.h"
 
 namespace suture {
 namespace {
@@ -23,6 +25,8 @@ using Json = nlohmann::json;
 
 constexpr int kMaxRelocatableDepth = 8;
 constexpr uint64_t kMaxIndexBytes = 256u << 20;
+constexpr uint16_t kMaxProgramHeaders = 1024;
+constexpr uint64_t kMaxNoteBytes = 1u << 20;
 
 bool is_linked_elf(int fd) {
   unsigned char head[18];
@@ -31,33 +35,61 @@ bool is_linked_elf(int fd) {
   return head[16] == ET_EXEC || head[16] == ET_DYN;
 }
 
-std::string build_id_in_notes(Elf *elf) {
-  size_t count = 0;
-  if (::elf_getphdrnum(elf, &count) != 0) return {};
-  for (size_t i = 0; i < count; ++i) {
-    GElf_Phdr header;
-    if (::gelf_getphdr(elf, static_cast<int>(i), &header) == nullptr || header.p_type != PT_NOTE) continue;
-    Elf_Data *data = ::elf_getdata_rawchunk(elf, static_cast<int64_t>(header.p_offset), header.p_filesz,
-                                            header.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
-    GElf_Nhdr note;
-    size_t name = 0, content = 0;
-    for (size_t at = 0; data != nullptr && (at = ::gelf_getnote(data, at, &note, &name, &content)) > 0;) {
-      const uint8_t *bytes = static_cast<const uint8_t *>(data->d_buf);
-      if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-          std::string_view(reinterpret_cast<const char *>(bytes + name), 3) == "GNU")
-        return to_hex(ByteView(bytes + content, note.n_descsz));
-    }
+// Reads at most that many bytes at that place; what the file does not have is left out.
+Bytes read_at(int fd, uint64_t offset, uint64_t size_bytes) {
+  Bytes bytes(size_bytes);
+  const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+  bytes.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  return bytes;
+}
+
+struct NoteSegment {
+  uint64_t offset = 0, size_bytes = 0, alignment = 0;
+};
+
+// A build made the file, so it is read with bounds and by nobody else's parser. Little-endian, of either class.
+std::vector<NoteSegment> note_segments(int fd) {
+  const Bytes head = read_at(fd, 0, sizeof(Elf64_Ehdr));
+  if (head.size() <= EI_CLASS) return {};
+  const bool wide = head[EI_CLASS] == ELFCLASS64;
+  ByteReader header(head);
+  header.seek(wide ? offsetof(Elf64_Ehdr, e_phoff) : offsetof(Elf32_Ehdr, e_phoff));
+  const uint64_t table = wide ? header.u64() : header.u32();
+  header.seek(wide ? offsetof(Elf64_Ehdr, e_phnum) : offsetof(Elf32_Ehdr, e_phnum));
+  const uint16_t count = header.u16();
+  if (!header.ok() || count > kMaxProgramHeaders) return {};
+  const Bytes bytes = read_at(fd, table, count * (wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)));
+  std::vector<NoteSegment> notes;
+  ByteReader reader(bytes);
+  for (uint16_t i = 0; i < count && reader.ok(); ++i) {
+    const bool is_note = reader.u32() == PT_NOTE;
+    if (wide) reader.skip(4);  // p_flags, which is near the end in the other class
+    const auto word = [&] { return wide ? reader.u64() : reader.u32(); };
+    NoteSegment note;
+    note.offset = word();
+    for (int skipped = 0; skipped < 2; ++skipped) (void)word();  // addresses
+    note.size_bytes = word();
+    (void)word();  // size in memory
+    if (!wide) reader.skip(4);
+    note.alignment = word();
+    if (is_note && reader.ok() && note.size_bytes <= kMaxNoteBytes) notes.push_back(note);
+  }
+  return notes;
+}
+
+std::string build_id_of_fd(int fd) {
+  for (const NoteSegment &note : note_segments(fd)) {
+    const Bytes notes = read_at(fd, note.offset, note.size_bytes);
+    if (const ByteView id = find_build_id(notes, note.alignment); !id.empty()) return to_hex(id);
   }
   return {};
 }
 
-std::string build_id_of_fd(int fd) {
-  ::elf_version(EV_CURRENT);
-  Elf *elf = ::elf_begin(fd, ELF_C_READ_MMAP, nullptr);
-  if (elf == nullptr) return {};
-  const std::string id = build_id_in_notes(elf);
-  ::elf_end(elf);
-  return id;
+// Is what the link leads to below `root`? Elsewhere nothing is a build's output, and the build may have made the link.
+bool leads_into(const fs::path &root, const fs::path &link) {
+  std::error_code error;
+  const fs::path way = fs::canonical(link, error).lexically_relative(root);
+  return !error && !way.empty() && *way.begin() != "..";
 }
 
 }  // namespace
@@ -79,10 +111,12 @@ std::string machine_of_file(const fs::path &file) {
 Result<OutputIndex> index_outputs(const fs::path &tree) {
   OutputIndex index;
   std::error_code error;
+  const fs::path root = fs::canonical(tree, error);
   fs::recursive_directory_iterator it(tree, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     std::error_code gone;  // a build's background job may still remove its files
     if (!it->is_regular_file(gone)) continue;
+    if (it->is_symlink(gone) && !leads_into(root, it->path())) continue;  // libtool makes links beside a library
     const Fd fd(::open(it->path().c_str(), O_RDONLY | O_CLOEXEC));
     if (fd && is_linked_elf(fd.get()))
       index.build_id_of[it->path().lexically_relative(tree).string()] = build_id_of_fd(fd.get());

@@ -17,6 +17,8 @@ using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxRecordBytes = 256u << 20;
+constexpr uint64_t kMaxRecordsBytes = uint64_t{2} << 30;  // of all in a folder
+constexpr size_t kStoreNameBytes = 64;
 
 int64_t now_ns() {
   timespec now{};
@@ -52,6 +54,19 @@ Status write_json(const fs::path &folder, const Json &json, std::string_view kin
   // Bytes in file names that are not UTF-8 become U+FFFD; such a file then is not found again, which is noticed later.
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   return write_file_quick(folder / cat(now_ns(), "-", ::getpid(), ".", kind, ".json"), as_bytes(text));
+}
+
+// Names of the store become paths: nothing but the digest that the wrapper makes them of may come in.
+bool is_store_name(const std::string &name) {
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return name.empty() || (name.size() == kStoreNameBytes && std::all_of(name.begin(), name.end(), is_hex));
+}
+bool has_store_names(const CompileRecord &record) {
+  return is_store_name(record.output_content);
+}
+bool has_store_names(const LinkRecord &record) {
+  const auto named = [](const LinkInput &input) { return is_store_name(input.content); };
+  return is_store_name(record.output_content) && std::all_of(record.inputs.begin(), record.inputs.end(), named);
 }
 
 CompileRecord compile_from(const Json &json) {
@@ -92,7 +107,9 @@ Result<Record> parse_with(Record (*convert)(const Json &), std::string_view text
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Error::corrupt("not a build record");
   try {  // nlohmann throws where a value has another type than asked for
-    return convert(json);
+    Record record = convert(json);
+    if (!has_store_names(record)) return Error::corrupt("not a build record: it names content that is no digest");
+    return record;
   } catch (const Json::exception &problem) {
     return Error::corrupt(cat("not a build record: ", problem.what()));
   }
@@ -138,6 +155,7 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
 
 Result<Records> read_records(const fs::path &folder) {
   Records records;
+  uint64_t total = 0;
   std::error_code error;
   if (!fs::exists(folder, error)) return records;
   for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
@@ -145,6 +163,8 @@ Result<Records> read_records(const fs::path &folder) {
     const bool compile = name.ends_with(".compile.json");
     if (name.starts_with(".") || (!compile && !name.ends_with(".link.json"))) continue;
     const std::string text = TRY(read_text(entry.path(), kMaxRecordBytes));
+    total += text.size();
+    if (total > kMaxRecordsBytes) return Error::refused(cat("more records than a build makes: ", folder.string()));
     if (compile)
       records.compiles.push_back(TRY_WHILE(parse_compile_record(text), cat("reading ", entry.path().string())));
     else

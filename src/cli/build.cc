@@ -25,7 +25,7 @@ using nlohmann::json;
 
 struct Options {
   std::string pre, post, source;
-  std::string debian, to, compiler;
+  std::string debian, to, compiler, buildinfo;
   std::vector<std::string> packages;
   std::vector<std::string> patches;
   std::string command;
@@ -38,6 +38,7 @@ struct Options {
   std::vector<std::string> cves, requires_ids, supersedes_ids, allow, leave;
   unsigned jobs = 0;
   bool explain = false;
+  bool plan = false;
   bool dry_run = false;
   bool no_anchoring = false;
 };
@@ -73,10 +74,13 @@ json to_json(const BuildPatchReport &report, const Options &options) {
 }
 
 json to_json(const DebianReport &debian) {
+  json versions = json::array();
+  for (const VersionDifference &v : debian.versions) versions.push_back({{"package", v.package}, {"shipped_with", v.shipped_with}, {"here", v.here}});
   return {{"source", debian.source}, {"version", debian.version}, {"to", debian.to}, {"release", debian.release},
           {"build_path", debian.build_path}, {"build_path_embedded", debian.build_path_embedded}, {"compiler", debian.compiler}, {"work", debian.work.string()},
           {"root_reused", debian.root_reused}, {"setup_seconds", debian.setup_seconds}, {"shipped", debian.shipped},
-          {"unshipped", debian.unshipped}, {"unmatched", debian.unmatched}, {"notes", debian.notes}};
+          {"changed_files", debian.changed_files}, {"whole_tree", debian.whole_tree},
+          {"candidates", debian.candidates}, {"unshipped", debian.unshipped}, {"unmatched", debian.unmatched}, {"versions", versions}, {"notes", debian.notes}};
 }
 
 void explain(const DebianReport &debian) {
@@ -84,7 +88,24 @@ void explain(const DebianReport &debian) {
             debian.build_path_embedded ? " (as the shipped binary says)" : "", " in a root of ", debian.release, " kept in ", debian.work.string(), "\n"));
   for (const std::string &path : debian.unshipped) print(cat("  changed, but shipped by no package: ", printable(path), "\n"));
   for (const std::string &path : debian.unmatched) print(cat("  shipped, but not seen being linked: ", printable(path), "\n"));
+  for (const VersionDifference &v : debian.versions)
+    print(cat("  built with ", printable(v.package), " ", printable(v.shipped_with), "; here ", v.here.empty() ? "not installed" : printable(v.here), "\n"));
   for (const std::string &note : debian.notes) print(cat("  note: ", printable(note), "\n"));
+}
+
+// What would be built, before anything is.
+int show_plan(const DebianReport &debian, const Context &context) {
+  if (context.json()) {
+    print_json({{"debian", to_json(debian)}});
+    return kDone;
+  }
+  explain(debian);
+  print(cat("  compiler: ", debian.compiler.empty() ? "the release's default" : debian.compiler, "\n"));
+  print(cat("  the fix changes", debian.whole_tree ? " how the tree is built, so that all of it is built twice:\n" : ":\n"));
+  for (const std::string &path : debian.changed_files) print(cat("    ", printable(path), "\n"));
+  print("  shipped files that it may reach:\n");
+  for (const std::string &path : debian.candidates) print(cat("    ", printable(path), "\n"));
+  return kDone;
 }
 
 void explain(const BuildPatchReport &report) {
@@ -165,6 +186,8 @@ Status check_form(const Options &options) {
   if (trees + patches + debian != 1 || (!options.to.empty() && !debian))
     return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE, or --debian SRC and --patch FILE or --to VERSION");
   if (!debian && (options.command.empty() || options.images.empty())) return Error::usage("--build CMD and --image FILE are needed without --debian");
+  if (!debian && !options.buildinfo.empty()) return Error::usage("--buildinfo belongs to --debian");
+  if (!debian && options.plan) return Error::usage("--plan belongs to --debian");
   if (!debian && !options.packages.empty()) return Error::usage("--package belongs to --debian");
   if (!debian && !options.compiler.empty()) return Error::usage("--compiler belongs to --debian: without it, the build command says which compiler to take");
   if (debian && (!options.images.empty() || !options.build_path.empty()))
@@ -179,6 +202,7 @@ Status prepare_debian(const Options &options, BuildRequest &build, DebianReport 
   request.to = options.to;
   for (const std::string &patch : options.patches) request.patches.emplace_back(patch);
   request.packages = options.packages;
+  request.buildinfo = options.buildinfo;
   if (!options.compiler.empty()) request.gcc = TRY(parse_compiler(options.compiler));
   request.cache = debian_cache_folder();
   request.work = options.work;
@@ -199,6 +223,8 @@ Result<int> run(const Options &options, const Context &context) {
   if (debian) {
     request.build.jobs = 0;  // goes by DEB_BUILD_OPTIONS
     TRY(prepare_debian(options, request.build, plan));
+    progress.clear();
+    if (options.plan) return show_plan(plan, context);
   } else if (!options.pre.empty()) {
     request.build.pre_dir = options.pre;
     request.build.post_dir = options.post;
@@ -242,6 +268,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--to", options->to, "version of the Debian source package that has the fix")->type_name("VERSION");
   command->add_option("--package", options->packages, "with --debian: patch only this binary package (may be repeated)")->type_name("NAME")->allow_extra_args(false);
   command->add_option("--compiler", options->compiler, "with --debian: the compiler to build with, e.g. gcc-11 (default: by the date of the shipped files)")->type_name("NAME");
+  command->add_option("--buildinfo", options->buildinfo, "with --debian: record of the shipped binaries' build, to compare versions with")->type_name("FILE");
   command->add_option("--patch", options->patches, "patch file with the fix (may be repeated)")->type_name("FILE")->allow_extra_args(false);
   command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD");
   command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")
@@ -260,6 +287,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--build-path", options->build_path, "build the tree at this path (for programs that embed it)")->type_name("DIR");
   command->add_option("-j,--jobs", options->jobs, "jobs for make (default: as the build command says)");
   command->add_flag("--explain", options->explain, "print every difference between the two builds and its reason");
+  command->add_flag("--plan", options->plan, "with --debian: fetch everything, say what would be built and why, and end");
   command->add_flag("--dry-run", options->dry_run, "do all but write the package");
   command->add_flag("--no-line-anchoring", options->no_anchoring, "let __LINE__ move with the fix");
   add_json_option(*command, context);

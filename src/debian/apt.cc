@@ -136,27 +136,32 @@ Status Apt::download_source(const std::string &source, const std::string &versio
   if (downloaded) return {};
   // An index may name a file that only another of Debian's archives has (signatures of upstream's, often).
   const std::string files = TRY(run(list, folder));
+  std::string dsc;
   for (const SourceFile &file : source_files(files)) {
     if (fs::exists(folder / file.name) || download_elsewhere(source, file, folder)) continue;
     if (!file.name.ends_with(".dsc")) return no_longer_served(source, version, file, downloaded.error());
-    TRY(write_dsc(source, version, folder / file.name));
+    dsc = file.name;
   }
-  return {};
+  if (dsc.empty()) return {};
+  return write_dsc(source, version, folder / dsc);
 }
 
 Error Apt::no_longer_served(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const {
-  return Error::refused(cat("the mirror's index has ", source, " ", version, ", but ", file.name, " is not to be had from any of its archives: ", cause.what()))
-      .with_next(cat("unpack that very version from another copy of it and name the tree: --debian ", source, "=", version, " --source DIR"));
+  return Error::refused(cat("the mirror's index has ", source, " ", version, ", but none of its archives has ", file.name, " any more: ", cause.what()))
+      .with_next("unpack that very version from another copy of it, and give both trees, the build command and the image: --pre, --post, --build, --image");
 }
 
 Status Apt::write_dsc(const std::string &source, const std::string &version, const fs::path &file) const {
-  for (const Stanza &stanza : TRY(sources(source)))
-    if (stanza.get("version") == version) {
-      const std::string text = TRY(dsc_from_index(stanza));
-      TRY(write_file_atomic(file, as_bytes(text)));
-      return write_file_atomic(file.parent_path() / kDscMadeMark, {});
-    }
-  return Error::refused(cat("the mirror's index has no ", source, " ", version));
+  const auto md5_of = [&](const std::string &name) -> Result<std::string> {
+    const std::string printed = TRY(run_tool_for_output({{"/usr/bin/md5sum", (file.parent_path() / name).string()}}));
+    return printed.substr(0, printed.find(' '));
+  };
+  const std::vector<Stanza> stanzas = TRY(sources(source));
+  const auto found = std::find_if(stanzas.begin(), stanzas.end(), [&](const Stanza &s) { return s.get("version") == version; });
+  if (found == stanzas.end()) return Error::refused(cat("the mirror's index has no ", source, " ", version));
+  const std::string text = TRY(dsc_from_index(*found, md5_of));
+  TRY(write_file_atomic(file, as_bytes(text)));
+  return write_file_atomic(file.parent_path() / kDscMadeMark, {});
 }
 
 bool Apt::download_elsewhere(const std::string &source, const SourceFile &file, const fs::path &folder) const {

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "debian/control_file.h"
+#include "debian/left_behind.h"
 #include "debian/run_tool.h"
 
 namespace suture {
@@ -24,6 +25,7 @@ constexpr uid_t kBuildUser = 65432;
 constexpr const char *kSearchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char *kPasswdLine = "suture-build:x:65432:65432::/nonexistent:/bin/sh\n";
 constexpr const char *kGroupLine = "suture-build:x:65432:\n";
+constexpr uint64_t kMaxOutputBytes = 256u << 20;
 constexpr const char *kReadyMark = ".suture-root";
 
 Status append_text(const fs::path &file, std::string_view text) {
@@ -45,23 +47,26 @@ Status run_logged(const PrivateRoot &root, std::vector<std::string> words, const
   request.stdout_file = request.stderr_file = log.string();
   const ProcessOutcome outcome = TRY(run_in_private_root(root, request));
   if (outcome.succeeded()) return {};
-  const Result<std::string> text = read_text(log);
-  return Error::failed(cat(fs::path(request.program).filename().string(), " ", outcome.text(), ":", text ? end_of_text(*text) : ""))
+  return Error::failed(cat(fs::path(request.program).filename().string(), " ", outcome.text(), ":", end_of_text(end_of_file(log))))
       .with_next(cat("the whole output is in ", log.string()));
 }
 
-// Gives everything below to the build user that is not; links themselves, never what they lead to.
-Status give_to_build_user(const fs::path &path, bool folders_only) {
+// A file that has a second name may be one of root's, which an earlier build linked into its tree to be given it.
+bool give(const fs::path &path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || (info.st_uid == kBuildUser && info.st_gid == kBuildUser)) return true;
+  if (S_ISREG(info.st_mode) && info.st_nlink > 1) return errno = EMLINK, false;
+  return ::lchown(path.c_str(), kBuildUser, kBuildUser) == 0;
+}
+
+// Everything below, or only the folders; links themselves, never what they lead to.
+enum class Given { everything, folders };
+Status give_to_build_user(const fs::path &path, Given what) {
   std::error_code error;
-  const auto give = [](const fs::path &one) {
-    struct stat info {};
-    if (::lstat(one.c_str(), &info) != 0 || (info.st_uid == kBuildUser && info.st_gid == kBuildUser)) return true;
-    return ::lchown(one.c_str(), kBuildUser, kBuildUser) == 0;
-  };
   if (!give(path)) return Error::from_errno(errno, cat("giving ", path.string(), " to the build user"));
   for (fs::recursive_directory_iterator it(path, error); !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     std::error_code gone;
-    if (folders_only && !(it->is_directory(gone) && !it->is_symlink(gone))) continue;
+    if (what == Given::folders && !(it->is_directory(gone) && !it->is_symlink(gone))) continue;
     if (!give(it->path())) return Error::from_errno(errno, cat("giving ", it->path().string(), " to the build user"));
   }
   if (error) return Error::failed(cat("cannot list ", path.string(), ": ", error.message()));
@@ -190,17 +195,19 @@ Status BuildRoot::run_apt(std::vector<std::string> words) const {
 
 std::vector<std::string> BuildRoot::environment() const {
   return {kSearchPath, "HOME=/nonexistent", "LOGNAME=suture-build", "USER=suture-build", "SHELL=/bin/sh",
-          "DEB_BUILD_OPTIONS=nocheck nodoc", "DEB_BUILD_PROFILES=nocheck nodoc"};
+          "DEB_BUILD_OPTIONS=nocheck nodoc", "DEB_BUILD_PROFILES=nocheck nodoc",
+          // Nothing of what is run here, cleaning and compiling, needs root's rights, though older rules ask for them (dh_testroot).
+          "DEB_RULES_REQUIRES_ROOT=no"};
 }
 
-Result<ProcessOutcome> BuildRoot::run(const ProcessRequest &request, const fs::path &shared, const std::vector<fs::path> &owned) const {
-  for (const fs::path &path : owned) TRY(give_to_build_user(path, false));
+Result<ProcessOutcome> BuildRoot::run(const ProcessRequest &request, const fs::path &shared, const Writable &writable) const {
+  for (const fs::path &tree : writable.trees) TRY(give_to_build_user(tree, Given::everything));
+  for (const fs::path &folder : writable.folders) TRY(give_to_build_user(folder, Given::folders));
   PrivateRoot root{root_, {}, PrivateRoot::Network::off, kBuildUser};
-  if (!shared.empty()) {
-    TRY(give_to_build_user(shared, true));
-    root.shared.push_back(shared);
-  }
-  return run_in_private_root(root, request);
+  if (!shared.empty()) root.shared.push_back(shared);
+  Result<ProcessOutcome> outcome = run_in_private_root(root, request);
+  for (const fs::path &folder : writable.folders) TRY(check_left_behind(folder, {}));
+  return outcome;
 }
 
 Result<std::string> BuildRoot::output_of(const std::vector<std::string> &words, const std::string &folder, const fs::path &shared) const {
@@ -213,10 +220,10 @@ Result<std::string> BuildRoot::output_of(const std::vector<std::string> &words, 
   request.stdin_file = "/dev/null";
   request.stdout_file = (scratch.path() / "out").string();
   request.stderr_file = (scratch.path() / "err").string();
-  const ProcessOutcome outcome = TRY(run(request, shared, {}));
-  std::string output = TRY(read_text(scratch.path() / "out"));
+  const ProcessOutcome outcome = TRY(run(request, shared, {{shared}, {}}));
+  std::string output = TRY(read_text(scratch.path() / "out", kMaxOutputBytes));
   if (outcome.succeeded()) return output;
-  return Error::failed(cat(words[0], " ", outcome.text(), ":", end_of_text(TRY(read_text(scratch.path() / "err")))));
+  return Error::failed(cat(words[0], " ", outcome.text(), ":", end_of_text(end_of_file(scratch.path() / "err"))));
 }
 
 std::string BuildRoot::canonical(const std::string &path) const {
@@ -229,14 +236,20 @@ std::string BuildRoot::canonical(const std::string &path) const {
   return "/" + target.string() + path.substr(second);
 }
 
-std::string BuildRoot::version_of(const std::string &package) const {
+std::map<std::string, std::string> BuildRoot::installed() const {
+  std::map<std::string, std::string> versions;
   const Result<std::string> text = read_text(root_ / "var/lib/dpkg/status");
-  if (!text) return {};
-  const Result<std::vector<Stanza>> stanzas = parse_control(*text);
-  if (!stanzas) return {};
+  const Result<std::vector<Stanza>> stanzas = parse_control(text ? *text : "");
+  if (!stanzas) return versions;
   for (const Stanza &stanza : *stanzas)
-    if (stanza.get("package") == package && stanza.get("status") == "install ok installed") return stanza.get("version");
-  return {};
+    if (stanza.get("status") == "install ok installed") versions[stanza.get("package")] = stanza.get("version");
+  return versions;
+}
+
+std::string BuildRoot::version_of(const std::string &package) const {
+  const std::map<std::string, std::string> versions = installed();
+  const auto found = versions.find(package);
+  return found == versions.end() ? std::string() : found->second;
 }
 
 }  // namespace suture

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,13 @@ class BuildRoot {
   bool was_there() const { return was_there_; }
   // What build daemons give a build, and no more.
   std::vector<std::string> environment() const;
-  // Runs as the build user without network. `shared` is seen at the same path; everything of `owned` (paths of this
-  // machine) is given to the build user before, of `shared` only the folders.
-  Result<ProcessOutcome> run(const ProcessRequest &request, const std::filesystem::path &shared,
-                             const std::vector<std::filesystem::path> &owned) const;
+  // What a build may write to beside /tmp; all else is root's. Paths of this machine.
+  struct Writable {
+    std::vector<std::filesystem::path> trees;    // all below is the build user's: the source
+    std::vector<std::filesystem::path> folders;  // it may add files there, which are checked afterwards (left_behind.h)
+  };
+  // Runs as the build user without network. `shared` is seen at the same path.
+  Result<ProcessOutcome> run(const ProcessRequest &request, const std::filesystem::path &shared, const Writable &writable) const;
   // The same for a shell command whose output is wanted.
   Result<std::string> output_of(const std::vector<std::string> &words, const std::string &folder,
                                 const std::filesystem::path &shared) const;
@@ -41,6 +45,7 @@ class BuildRoot {
   Status add_packages(const std::vector<std::string> &packages) const;
   // "12.2.0-14+deb12u1" of gcc-12; empty when it is not installed.
   std::string version_of(const std::string &package) const;
+  std::map<std::string, std::string> installed() const;
 
  private:
   Status copy_base(const std::filesystem::path &base) const;

@@ -21,10 +21,14 @@ constexpr const char *kIndex =
     " bb 200 made-up_2.0.orig.tar.gz\n"
     "Directory: pool/main/m/made-up\n";
 
+Result<std::string> no_md5(const std::string &file) {
+  return Error::failed("asked for " + file);
+}
+
 TEST(IndexDsc, NamesTheFilesAndTheDependenciesButNotItself) {
   const auto stanzas = parse_control(kIndex);
   ASSERT_TRUE(stanzas);
-  const auto text = dsc_from_index(stanzas->at(0));
+  const auto text = dsc_from_index(stanzas->at(0), no_md5);
   ASSERT_TRUE(text) << text.error().line();
   EXPECT_EQ(text->find(".dsc"), std::string::npos);
   const auto again = parse_control(*text);
@@ -41,9 +45,18 @@ TEST(IndexDsc, NamesTheFilesAndTheDependenciesButNotItself) {
 TEST(IndexDsc, IsRefusedWhenTheIndexHasNoDigests) {
   const auto stanzas = parse_control("Package: made-up\nFormat: 1.0\nVersion: 1\nFiles:\n 11 1 made-up_1.tar.gz\n");
   ASSERT_TRUE(stanzas);
-  const auto text = dsc_from_index(stanzas->at(0));
+  const auto text = dsc_from_index(stanzas->at(0), no_md5);
   ASSERT_FALSE(text);
   EXPECT_NE(text.error().line().find("checksums-sha256"), std::string::npos);
+}
+
+TEST(IndexDsc, TakesTheOlderDigestFromTheFileWhenTheIndexLeavesItOut) {
+  const auto stanzas = parse_control("Package: made-up\nFormat: 1.0\nVersion: 1\nChecksums-Sha256:\n aa 7 made-up_1.dsc\n bb 9 made-up_1.tar.gz\n");
+  ASSERT_TRUE(stanzas);
+  const auto text = dsc_from_index(stanzas->at(0), [](const std::string &file) -> Result<std::string> { return "md5-of-" + file; });
+  ASSERT_TRUE(text) << text.error().line();
+  EXPECT_NE(text->find("Files: \n md5-of-made-up_1.tar.gz 9 made-up_1.tar.gz\n"), std::string::npos) << *text;
+  EXPECT_FALSE(dsc_from_index(stanzas->at(0), no_md5));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uint64_t kMaxListBytes = 1u << 20;
 constexpr const char *kDpkgQuery = "/usr/bin/dpkg-query";
 
 // Files are read where they are: nothing changed them since dpkg did, or its list would say so.
@@ -49,8 +50,33 @@ class Finder {
   }
 
  private:
-  // The newest of several is the last rebuild (+b1) of one source.
+  // What the mirror serves, kept for the next time: versions are exact, so that it stays true. "-" stands for what it does not have.
   Result<std::map<std::string, std::string>> served_versions(const std::vector<std::string> &packages) const {
+    std::map<std::string, std::string> served;
+    const Result<std::string> text = read_text(kept_file(), kMaxListBytes);
+    const std::vector<std::string> kept = words_of(text ? *text : "");
+    for (size_t i = 0; i + 1 < kept.size(); i += 2) served[kept[i]] = kept[i + 1];
+    const auto is_kept = [&](const std::string &package) { return served.contains(package); };
+    if (!std::all_of(packages.begin(), packages.end(), is_kept)) served = TRY(ask_and_keep(packages));
+    std::erase_if(served, [](const auto &entry) { return !is_version(entry.second); });
+    return served;
+  }
+
+  Result<std::map<std::string, std::string>> ask_and_keep(const std::vector<std::string> &packages) const {
+    std::map<std::string, std::string> served = TRY(ask_mirror(packages));
+    if (served.empty()) return served;
+    std::string text;
+    for (const std::string &package : packages) text += cat(package, " ", served.contains(package) ? served[package] : "-", "\n");
+    std::error_code error;
+    fs::create_directories(folder_, error);
+    TRY(write_file_atomic(kept_file(), as_bytes(text)));
+    return served;
+  }
+
+  fs::path kept_file() const { return folder_ / "served"; }
+
+  // The newest of several is the last rebuild (+b1) of one source.
+  Result<std::map<std::string, std::string>> ask_mirror(const std::vector<std::string> &packages) const {
     std::map<std::string, std::string> served;
     for (const Stanza &stanza : TRY(apt_.binaries(packages))) {
       const SourceName of = source_of_binary(stanza);

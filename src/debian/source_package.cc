@@ -11,6 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uint64_t kMaxListBytes = 1u << 20;
+
 Result<fs::path> find_dsc(const fs::path &folder) {
   std::error_code error;
   for (const fs::directory_entry &entry : fs::directory_iterator(folder, error))
@@ -32,6 +34,22 @@ bool has_unapplied_series(const fs::path &tree) {
   return old_format && fs::exists(tree / "debian/patches/series", error);
 }
 
+// Fills the folder; gives the names of the binary packages that the source makes.
+Result<std::string> download(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
+  const std::vector<Stanza> stanzas = TRY(apt.sources(name.source));
+  const auto found = std::find_if(stanzas.begin(), stanzas.end(), [&](const Stanza &s) { return s.get("version") == name.version; });
+  if (found == stanzas.end())
+    return Error::refused(cat("the mirror does not serve version ", name.version, " of ", name.source, " any more or yet"))
+        .with_next(cat("it has ", versions_in(stanzas)));
+  std::error_code error;
+  fs::remove_all(folder, error);
+  fs::create_directories(folder, error);
+  if (error) return Error::failed(cat("cannot create ", folder.string(), ": ", error.message()));
+  say(cat("fetching the source of ", name.source, " ", name.version));
+  TRY_WHILE(apt.download_source(name.source, name.version, folder), cat("fetching the source of ", name.source, " ", name.version));
+  return found->get("binary");
+}
+
 }  // namespace
 
 Result<std::string> choose_version(const Apt &apt, const std::string &source) {
@@ -50,23 +68,13 @@ Result<std::string> choose_version(const Apt &apt, const std::string &source) {
 
 Result<FetchedSource> fetch_source(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
   FetchedSource source{name.version, folder, {}, {}, {}};
-  const std::vector<Stanza> stanzas = TRY(apt.sources(name.source));
-  const auto found = std::find_if(stanzas.begin(), stanzas.end(), [&](const Stanza &s) { return s.get("version") == name.version; });
-  if (found == stanzas.end())
-    return Error::refused(cat("the mirror does not serve version ", name.version, " of ", name.source, " any more or yet"))
-        .with_next(cat("it has ", versions_in(stanzas)));
-  for (const std::string &package : words_of(found->get("binary")))
-    if (is_package_name(package)) source.packages.push_back(package);
+  // Holds the names of the binary packages, so that the mirror need not be asked twice.
   const fs::path complete = folder / "fetched";
-  std::error_code error;
-  if (!fs::exists(complete)) {
-    fs::remove_all(folder, error);
-    fs::create_directories(folder, error);
-    if (error) return Error::failed(cat("cannot create ", folder.string(), ": ", error.message()));
-    say(cat("fetching the source of ", name.source, " ", name.version));
-    TRY_WHILE(apt.download_source(name.source, name.version, folder), cat("fetching the source of ", name.source, " ", name.version));
-    TRY(write_file_atomic(complete, {}));
-  }
+  Result<std::string> packages = read_text(complete, kMaxListBytes);
+  if (!packages || packages->empty()) packages = TRY(download(apt, name, folder, say));
+  TRY(write_file_atomic(complete, as_bytes(*packages)));
+  for (const std::string &package : words_of(*packages))
+    if (is_package_name(package)) source.packages.push_back(package);
   source.dsc = TRY(find_dsc(folder));
   if (fs::exists(folder / Apt::kDscMadeMark))
     source.notes.push_back(cat("the mirror serves no ", source.dsc.filename().string(), " any more; its fields, and the digests of its files, are those of the signed index"));

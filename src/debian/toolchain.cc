@@ -31,15 +31,16 @@ struct Alias {
   const char *name;
   const char *of;
 };
-constexpr Alias kAliases[] = {{"gcc", "gcc"},         {"cc", "gcc"},         
-                              {"g++", "g++"},         {"c++", "g++"},        {"cpp", "cpp"},       {"gcc-ar", "gcc-ar"},
-                              {"gcc-nm", "gcc-nm"},   {"gcc-ranlib", "gcc-ranlib"}, {"gcov", "gcov"}};
+constexpr Alias kAliases[] = {{"gcc", "gcc"},  {"cc", "gcc"},        {"g++", "g++"},       {"c++", "g++"},
+                              {"cpp", "cpp"},  {"gcc-ar", "gcc-ar"}, {"gcc-nm", "gcc-nm"}, {"gcc-ranlib", "gcc-ranlib"},
+                              {"gcov", "gcov"}};
 
 std::string day_of(int64_t seconds) {
   const time_t time = seconds;
   tm parts{};
   char text[16] = {};
-  if (::gmtime_r(&time, &parts) == nullptr || ::strftime(text, sizeof text, "%Y-%m-%d", &parts) == 0) return "an unknown day";
+  if (::gmtime_r(&time, &parts) == nullptr || ::strftime(text, sizeof text, "%Y-%m-%d", &parts) == 0)
+    return "an unknown day";
   return text;
 }
 
@@ -51,7 +52,8 @@ Status link_aliases(const fs::path &root, const std::string &folder, unsigned ma
   for (const Alias &alias : kAliases)
     for (const char *prefix : {"", kPrefix}) {
       const std::string program = cat("usr/bin/", prefix, alias.of, "-", major);
-      if (fs::exists(fs::symlink_status(root / program, error))) fs::create_symlink("/" + program, here / cat(prefix, alias.name), error);
+      if (fs::exists(fs::symlink_status(root / program, error)))
+        fs::create_symlink("/" + program, here / cat(prefix, alias.name), error);
     }
   if (error) return Error::failed(cat("cannot make links in ", here.string(), ": ", error.message()));
   return {};
@@ -79,14 +81,16 @@ Result<unsigned> parse_compiler(std::string_view text) {
     const auto [end, error] = std::from_chars(text.data() + 4, text.data() + text.size(), major);
     if (error == std::errc() && end == text.data() + text.size() && major > 0 && major <= kMaxMajor) return major;
   }
-  return Error::usage(cat("--compiler ", text, " is no compiler that can be taken")).with_next("name Debian's gcc by its major version, e.g. --compiler gcc-11");
+  return Error::usage(cat("--compiler ", text, " is no compiler that can be taken"))
+      .with_next("name Debian's gcc by its major version, e.g. --compiler gcc-11");
 }
 
 Toolchain choose_toolchain(int64_t newest_shipped_file, unsigned default_gcc) {
   const unsigned then = default_gcc_at(newest_shipped_file);
   if (then == 0 || default_gcc == 0 || then >= default_gcc) return {};
-  return {then, cat("the shipped files are of ", day_of(newest_shipped_file), ", when Debian's default compiler was gcc ", then, ", not the release's gcc ",
-                    default_gcc, ": built with gcc-", then)};
+  return {then,
+          cat("the shipped files are of ", day_of(newest_shipped_file), ", when Debian's default compiler was gcc ",
+              then, ", not the release's gcc ", default_gcc, ": built with gcc-", then)};
 }
 
 Result<std::string> provide_gcc(const BuildRoot &root, unsigned major, const Say &say) {

@@ -4,6 +4,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "elf/build_id.h"
 #include "elf/elf64.h"
 #include "elf/read_unwind_ranges.h"
 #include "elf/relocs_x86_64.h"
@@ -62,22 +63,9 @@ void read_sections(const Elf64File &file, Image &image) {
   }
 }
 
-// Build-id: note type 3 of owner "GNU" in any PT_NOTE (or note section of a file without program headers).
 void read_build_id(ByteView notes, uint64_t alignment, Image &image) {
-  ByteReader reader(notes);
-  const auto padded = [&](uint64_t size) { return (size + alignment - 1) / alignment * alignment; };
-  while (reader.remaining() >= 12 && image.id.kind == ImageId::Kind::none) {
-    const uint32_t name_bytes = reader.u32();
-    const uint32_t desc_bytes = reader.u32();
-    const uint32_t type = reader.u32();
-    const ByteView name = reader.take(name_bytes);
-    reader.skip(padded(name_bytes) - name_bytes);
-    const ByteView desc = reader.take(desc_bytes);
-    if (!reader.ok()) return;
-    reader.skip(std::min<uint64_t>(padded(desc_bytes) - desc_bytes, reader.remaining()));
-    if (type == NT_GNU_BUILD_ID && name.size() == 4 && std::memcmp(name.data(), "GNU", 4) == 0 && !desc.empty() && desc.size() <= 64)
-      image.id = ImageId{ImageId::Kind::elf_build_id, Bytes(desc.begin(), desc.end())};
-  }
+  const ByteView id = find_build_id(notes, alignment);
+  if (image.id.kind == ImageId::Kind::none && !id.empty()) image.id = ImageId{ImageId::Kind::elf_build_id, Bytes(id.begin(), id.end())};
 }
 
 Result<DynamicTable> read_dynamic(const Elf64File &file, Image &image) {
@@ -345,7 +333,7 @@ Result<Image> read_elf_image(Bytes bytes, std::string path) {
   for (const Elf64_Phdr &program : file.programs())
     if (program.p_type == PT_NOTE && program.p_offset <= image.bytes.size())
       read_build_id(ByteView(image.bytes).subspan(program.p_offset, std::min<uint64_t>(program.p_filesz, image.bytes.size() - program.p_offset)),
-                    program.p_align == 8 ? 8 : 4, image);
+                    program.p_align, image);
   const DynamicTable table = TRY_WHILE(read_dynamic(file, image), cat("reading ", image.path));
   const ByteView strings = image.at(LinkAddr(table.strtab), table.strsz);
   if (table.present) {

@@ -5,19 +5,18 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <set>
 #include <thread>
 
 #include "base/cat.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "build/patch_tree.h"
 #include "build/tree.h"
 #include "debian/apt.h"
 #include "debian/private_root.h"
 #include "debian/toolchain.h"
+#include "pipeline/debian_images.h"
 
 namespace suture {
 namespace {
@@ -51,6 +50,8 @@ bool is_compiled_source(const std::string &path) {
   return !path.starts_with("debian/") && endings.contains(fs::path(path).extension().string());
 }
 
+constexpr uint64_t kMaxRecordBytes = 64u << 20;
+
 double now_seconds() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -77,69 +78,6 @@ struct Setup {
   Shipped shipped;
 };
 
-// Every shipped file whose link contains changed code is an image.
-Result<std::vector<BuildRequest::Image>> choose(const Setup &setup, const std::vector<LinkedOutput> &outputs, DebianReport &report) {
-  std::vector<OutputFacts> facts;
-  std::vector<const LinkedOutput *> of;
-  for (const LinkedOutput &output : outputs) {
-    Result<ImageFacts> read = read_image_facts(output.pre);
-    if (!read) continue;  // of another architecture: firmware, say
-    std::string content;
-    for (const ObjectPair &pair : output.objects) content += cat(pair.pre.string(), "\n");
-    facts.push_back({output.output_path, std::move(content), std::move(*read)});
-    of.push_back(&output);
-  }
-  std::vector<BuildRequest::Image> images;
-  std::map<std::string, std::string> path_of_content, package_of_path;
-  std::set<size_t> used;
-  std::set<std::string> compilers;
-  for (const ShippedFile &file : setup.shipped.files) {
-    const OutputChoice choice = choose_output(file.known, facts);
-    report.shipped.push_back(file.known.path);
-    if (choice.kind == OutputChoice::Kind::none) {
-      report.unmatched.push_back(file.known.path);
-      continue;
-    }
-    if (choice.kind == OutputChoice::Kind::several) {
-      const bool matters = std::any_of(outputs.begin(), outputs.end(), [&](const LinkedOutput &output) {
-        return output.changed() && std::find(choice.equals.begin(), choice.equals.end(), output.output_path) != choice.equals.end();
-      });
-      if (!matters) continue;
-      std::string names;
-      for (const std::string &path : choice.equals) names += cat(names.empty() ? "" : ", ", path);
-      return Error::refused(cat(file.known.path, " of ", file.package, " may be any of ", names, ", and the fix changes some of them"));
-    }
-    used.insert(choice.output);
-    for (const std::string &compiler : file.known.facts.compilers)
-      if (!facts[choice.output].facts.compilers.contains(compiler)) compilers.insert(compiler);
-    if (!of[choice.output]->changed()) continue;
-    const auto [first, is_first] = path_of_content.emplace(to_hex(sha256(TRY(read_file(file.file)))), file.known.path);
-    if (!is_first) {  // one image to a package, and to every process that maps either
-      report.notes.push_back(cat(file.known.path, " is the same as ", first->second, ": on disk, only the latter is replaced"));
-      continue;
-    }
-    if (const auto [other, is_new] = package_of_path.emplace(file.known.path, file.package); !is_new)
-      return Error::refused(cat(other->second, " and ", file.package, " ship different files as ", file.known.path, ", and the fix changes both"))
-          .with_next("make a package for each: --package NAME");
-    images.push_back({file.file.string(), of[choice.output]->output_path, file.known.path});
-  }
-  for (size_t i = 0; i < of.size(); ++i)
-    if (of[i]->changed() && !used.contains(i)) report.unshipped.push_back(of[i]->output_path);
-  for (const std::string &compiler : compilers) {
-    std::string ours;
-    for (size_t i : used)
-      for (const std::string &name : facts[i].facts.compilers)
-        if (ours.find(name) == std::string::npos) ours += cat(ours.empty() ? "" : ", ", name);
-    report.notes.push_back(cat("some shipped code was compiled by ", compiler, "; the root has ", ours));
-  }
-  if (!images.empty()) return images;
-  const bool any = std::any_of(outputs.begin(), outputs.end(), [](const LinkedOutput &output) { return output.changed(); });
-  if (!any) return Error::refused("no change: the fix changes no object that the build links");
-  std::string names;
-  for (const std::string &path : report.unshipped) names += cat(names.empty() ? "" : ", ", path);
-  return Error::refused(cat("the fix changes only what no package ships: ", names));
-}
-
 class Preparation {
  public:
   Preparation(const DebianRequest &request, BuildRequest &build, DebianReport &report, const Say &say)
@@ -148,47 +86,64 @@ class Preparation {
   Status run() {
     const double start = now_seconds();
     TRY(check_private_roots());
-    const fs::path cache = request_.cache;
-    const Apt apt = TRY(Apt::open(cache / "apt", say_));
-    SourceName name = request_.source;
-    if (name.version.empty()) name.version = TRY(choose_version(apt, name.source));
-    work_ = request_.work.empty() ? cache / cat(name.source, "_", folder_name(name.version)) : fs::absolute(request_.work).lexically_normal();
-    report_.source = name.source;
-    report_.version = name.version;
-    report_.to = request_.to;
-    report_.release = apt.release();
-    report_.work = work_;
-    const FetchedSource old_source = TRY(fetch_source(apt, name, work_ / "source" / folder_name(name.version), say_));
-    FetchedSource new_source;
-    std::vector<fs::path> dsc_files = {old_source.dsc};
-    if (!request_.to.empty()) {
-      new_source = TRY(fetch_source(apt, {name.source, request_.to}, work_ / "source" / folder_name(request_.to), say_));
-      dsc_files.push_back(new_source.dsc);
-    }
-    auto setup = std::make_shared<Setup>(TRY(BuildRoot::open(apt, cache, work_ / "root", dsc_files, say_)));
+    const Apt apt = TRY(Apt::open(request_.cache / "apt", say_));
+    TRY(begin_report(apt));
+    TRY(fetch(apt));
+    std::vector<fs::path> dsc_files = {old_source_.dsc};
+    if (!request_.to.empty()) dsc_files.push_back(new_source_.dsc);
+    auto setup = std::make_shared<Setup>(TRY(BuildRoot::open(apt, request_.cache, work_ / "root", dsc_files, say_)));
     report_.root_reused = setup->root.was_there();
-    TRY_WHILE(unpack_source(old_source, setup->root, say_), cat("unpacking the source of ", name.version));
-    if (!request_.to.empty())
-      TRY_WHILE(unpack_source(new_source, setup->root, say_), cat("unpacking the source of ", request_.to));
-    const std::vector<std::string> packages = TRY(wanted_packages(old_source));
-    setup->shipped = TRY(find_shipped(apt, setup->root, name, packages, work_ / "shipped", say_));
-    report_.notes = setup->shipped.notes;
-    for (const std::vector<std::string> &notes : {old_source.notes, new_source.notes}) report_.notes.insert(report_.notes.end(), notes.begin(), notes.end());
-    TRY(make_trees(old_source, new_source));
-    const std::vector<TreeChange> changes = TRY(compare_trees(build_.pre_dir, build_.post_dir));
-    // Once a tree was configured for a fix, it is not known to be configured for any other.
-    const fs::path configured = work_ / "configured-for-a-fix";
-    if (!std::all_of(changes.begin(), changes.end(), [](const TreeChange &change) { return is_compiled_source(change.path); }))
-      TRY(write_file_atomic(configured, {}));
-    if (fs::exists(configured)) build_.second_build = BuildRequest::SecondBuild::whole_tree;
-    TRY(choose_build_path(name, setup->shipped));
+    TRY_WHILE(unpack_source(old_source_, setup->root, say_), cat("unpacking the source of ", name_.version));
+    if (!request_.to.empty()) TRY_WHILE(unpack_source(new_source_, setup->root, say_), cat("unpacking the source of ", request_.to));
+    const std::vector<std::string> packages = TRY(wanted_packages(old_source_));
+    setup->shipped = TRY(find_shipped(apt, setup->root, name_, packages, work_ / "shipped", say_));
+    report_.notes.insert(report_.notes.end(), setup->shipped.notes.begin(), setup->shipped.notes.end());
+    for (const ShippedFile &file : setup->shipped.files) report_.candidates.push_back(file.known.path);
+    TRY(make_trees());
+    TRY(choose_second_build());
+    TRY(choose_build_path(setup->shipped));
     TRY(choose_compiler(*setup));
+    TRY(compare_with_record(*setup));
     fill(setup);
     report_.setup_seconds = now_seconds() - start;
     return {};
   }
 
  private:
+  Status begin_report(const Apt &apt) {
+    name_ = request_.source;
+    if (name_.version.empty()) name_.version = TRY(choose_version(apt, name_.source));
+    work_ = request_.work.empty() ? request_.cache / cat(name_.source, "_", folder_name(name_.version)) : fs::absolute(request_.work).lexically_normal();
+    report_.source = name_.source;
+    report_.version = name_.version;
+    report_.to = request_.to;
+    report_.release = apt.release();
+    report_.work = work_;
+    return {};
+  }
+
+  Status fetch(const Apt &apt) {
+    const fs::path sources = work_ / "source";
+    old_source_ = TRY(fetch_source(apt, name_, sources / folder_name(name_.version), say_));
+    if (!request_.to.empty()) new_source_ = TRY(fetch_source(apt, {name_.source, request_.to}, sources / folder_name(request_.to), say_));
+    for (const std::vector<std::string> &notes : {old_source_.notes, new_source_.notes}) report_.notes.insert(report_.notes.end(), notes.begin(), notes.end());
+    return {};
+  }
+
+  // Once a tree was configured for a fix, it is not known to be configured for any other.
+  Status choose_second_build() {
+    const fs::path configured = work_ / "configured-for-a-fix";
+    bool compiled_only = true;
+    for (const TreeChange &change : TRY(compare_trees(build_.pre_dir, build_.post_dir))) {
+      report_.changed_files.push_back(change.path);
+      compiled_only = compiled_only && is_compiled_source(change.path);
+    }
+    if (!compiled_only) TRY(write_file_atomic(configured, {}));
+    if (fs::exists(configured)) build_.second_build = BuildRequest::SecondBuild::whole_tree;
+    report_.whole_tree = build_.second_build == BuildRequest::SecondBuild::whole_tree;
+    return {};
+  }
+
   Result<std::vector<std::string>> wanted_packages(const FetchedSource &source) const {
     for (const std::string &package : request_.packages)
       if (std::find(source.packages.begin(), source.packages.end(), package) == source.packages.end())
@@ -196,20 +151,20 @@ class Preparation {
     return request_.packages.empty() ? source.packages : request_.packages;
   }
 
-  Status make_trees(const FetchedSource &old_source, const FetchedSource &new_source) {
-    build_.pre_dir = old_source.tree();
+  Status make_trees() {
+    build_.pre_dir = old_source_.tree();
     build_.post_dir = work_ / "post";
     TRY(remove_folder(build_.post_dir));
     if (request_.to.empty()) return make_patched_tree(build_.pre_dir, request_.patches, build_.post_dir);
-    TRY(copy_tree(new_source.tree(), build_.post_dir));
+    TRY(copy_tree(new_source_.tree(), build_.post_dir));
     // The version in the changelog goes into banners and build dates all over a package: it is no part of the fix.
     const WantedFile changelog = TRY(read_wanted(build_.pre_dir / "debian/changelog"));
     (void)TRY(put_wanted(build_.post_dir / "debian/changelog", changelog));  // whether they differed does not matter
     return {};
   }
 
-  Status choose_build_path(const SourceName &name, const Shipped &shipped) {
-    const std::string folder = cat(name.source, "-", upstream_version(name.version));
+  Status choose_build_path(const Shipped &shipped) {
+    const std::string folder = cat(name_.source, "-", upstream_version(name_.version));
     report_.build_path = kBuildFolder + folder;
     for (const ShippedFile &file : shipped.files) {
       const std::string path = TRY(embedded_build_path(file.file, folder));
@@ -232,6 +187,21 @@ class Preparation {
     return {};
   }
 
+  // What the shipped binaries were compiled with is in no binary; a record of their build tells.
+  Status compare_with_record(const Setup &setup) {
+    if (request_.buildinfo.empty()) {
+      report_.notes.push_back("the exact versions of what the shipped binaries were compiled with are not recorded in them, and mirrors have no build records "
+                              "(.buildinfo): the root has the mirror's present ones");
+      return {};
+    }
+    const std::string text = TRY(read_text(request_.buildinfo, kMaxRecordBytes));
+    const BuildInfo info = TRY_WHILE(parse_buildinfo(text), cat("reading ", request_.buildinfo.string()));
+    if (info.source != name_.source || (info.version != name_.version && !info.version.starts_with(name_.version + "+b")))
+      return Error::refused(cat(request_.buildinfo.string(), " is of ", info.source, " ", info.version, ", not of ", name_.source, " ", name_.version));
+    report_.versions = compare_installed(info, setup.root.installed());
+    return {};
+  }
+
   void fill(const std::shared_ptr<Setup> &setup) {
     build_.build_path = report_.build_path;
     build_.build_command = request_.build_command.empty() ? kBuildCommand : request_.build_command;
@@ -247,18 +217,20 @@ class Preparation {
       if (entry.starts_with("PATH=") && !compiler_folder_.empty()) entry.insert(5, compiler_folder_ + ":");
     }
     const fs::path shared = build_.work_dir, tree = place.root / fs::path(report_.build_path).relative_path();
-    place.run = [setup, shared, tree](const ProcessRequest &process) { return setup->root.run(process, shared, {tree}); };
+    BuildRoot::Writable writable{{tree}, {}};
+    for (const char *folder : kWrapperFolders) writable.folders.push_back(shared / folder);
+    place.run = [setup, shared, writable](const ProcessRequest &process) { return setup->root.run(process, shared, writable); };
     build_.place = std::move(place);
     DebianReport &report = report_;
-    build_.choose_images = [setup, &report](const std::vector<LinkedOutput> &outputs) { return choose(*setup, outputs, report); };
-    report_.notes.push_back("the exact versions of the libraries and headers that the shipped binaries were compiled with are not recorded in them; "
-                            "the root has the mirror's present ones");
+    build_.choose_images = [setup, &report](const std::vector<LinkedOutput> &outputs) { return choose_debian_images(setup->shipped, outputs, report); };
   }
 
   const DebianRequest &request_;
   BuildRequest &build_;
   DebianReport &report_;
   const Say &say_;
+  SourceName name_;
+  FetchedSource old_source_, new_source_;
   fs::path work_;
   std::string compiler_folder_;  // as the root sees it; empty: the default compiler
 };

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "debian/build_root.h"
+#include "debian/buildinfo.h"
 #include "debian/shipped.h"
 #include "debian/source_package.h"
 #include "pipeline/build_patch.h"
@@ -23,6 +24,7 @@ struct DebianRequest {
   std::filesystem::path work;                  // of this package; empty: below the cache
   std::vector<std::string> packages;           // binary packages to patch; none: all that the source makes
   std::string build_command;                   // instead of debian/rules build-arch
+  std::filesystem::path buildinfo;             // record of the shipped binaries' build; empty: there is none
   unsigned gcc = 0;                            // major version of the compiler; 0: by the date of the shipped files
   unsigned jobs = 0;
 };
@@ -35,9 +37,13 @@ struct DebianReport {
   std::filesystem::path work;
   bool root_reused = false;
   double setup_seconds = 0;
+  std::vector<std::string> changed_files;  // of the source, by the fix
+  bool whole_tree = false;                 // they decide what is compiled and how: the tree is configured and built anew after the fix
+  std::vector<std::string> candidates;     // shipped files that the fix may reach
   std::vector<std::string> shipped;    // files with code that the packages have
   std::vector<std::string> unshipped;  // outputs that the fix changes and no package ships
   std::vector<std::string> unmatched;  // shipped files whose link was not seen
+  std::vector<VersionDifference> versions;  // by the record of the shipped binaries' build, where there is one
   std::vector<std::string> notes;      // what is not as when the shipped binary was built, and what cannot be known
 };
 

@@ -1,0 +1,114 @@
+#include "pipeline/debian_images.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/cat.h"
+#include "base/file.h"
+#include "base/hash.h"
+
+namespace suture {
+namespace {
+
+std::string joined_names(const std::vector<std::string> &names) {
+  std::string text;
+  for (const std::string &name : names) text += cat(text.empty() ? "" : ", ", name);
+  return text;
+}
+
+class ImageChooser {
+ public:
+  ImageChooser(const std::vector<LinkedOutput> &outputs, DebianReport &report) : outputs_(outputs), report_(report) {
+    for (const LinkedOutput &output : outputs) {
+      Result<ImageFacts> read = read_image_facts(output.pre);
+      if (!read) continue;  // of another architecture: firmware, say
+      std::string content;
+      for (const ObjectPair &pair : output.objects) content += cat(pair.pre.string(), "\n");
+      facts_.push_back({output.output_path, std::move(content), std::move(*read)});
+      of_.push_back(&output);
+    }
+  }
+
+  Result<std::vector<BuildRequest::Image>> choose(const Shipped &shipped) {
+    for (const ShippedFile &file : shipped.files) TRY(take(file));
+    for (size_t i = 0; i < of_.size(); ++i)
+      if (of_[i]->changed() && !used_.contains(i)) report_.unshipped.push_back(of_[i]->output_path);
+    note_compilers();
+    if (!images_.empty()) return std::move(images_);
+    const bool any =
+        std::any_of(outputs_.begin(), outputs_.end(), [](const LinkedOutput &output) { return output.changed(); });
+    if (!any) return Error::refused("no change: the fix changes no object that the build links");
+    return Error::refused(cat("the fix changes only what no package ships: ", joined_names(report_.unshipped)));
+  }
+
+ private:
+  Status take(const ShippedFile &file) {
+    const OutputChoice choice = choose_output(file.known, facts_);
+    report_.shipped.push_back(file.known.path);
+    if (choice.kind == OutputChoice::Kind::none) {
+      report_.unmatched.push_back(file.known.path);
+      return {};
+    }
+    if (choice.kind == OutputChoice::Kind::several) return refuse_if_it_matters(file, choice);
+    used_.insert(choice.output);
+    for (const std::string &compiler : file.known.facts.compilers)
+      if (!facts_[choice.output].facts.compilers.contains(compiler)) compilers_.insert(compiler);
+    return of_[choice.output]->changed() ? add(file, choice.output) : Status();
+  }
+
+  Status refuse_if_it_matters(const ShippedFile &file, const OutputChoice &choice) const {
+    const bool matters = std::any_of(outputs_.begin(), outputs_.end(), [&](const LinkedOutput &output) {
+      return output.changed() &&
+             std::find(choice.equals.begin(), choice.equals.end(), output.output_path) != choice.equals.end();
+    });
+    if (!matters) return {};
+    return Error::refused(cat(file.known.path, " of ", file.package, " may be any of ", joined_names(choice.equals),
+                              ", and the fix changes some of them"))
+        .with_next(
+            "nothing tells which it is: give trees, build command and image yourself (--pre, --post, --build, "
+            "--image)");
+  }
+
+  Status add(const ShippedFile &file, size_t output) {
+    const auto [first, is_first] = path_of_content_.emplace(to_hex(sha256(TRY(read_file(file.file)))), file.known.path);
+    if (!is_first) {  // one image to a package, and to every process that maps either
+      report_.notes.push_back(
+          cat(file.known.path, " is the same as ", first->second, ": on disk, only the latter is replaced"));
+      return {};
+    }
+    if (const auto [other, is_new] = package_of_path_.emplace(file.known.path, file.package); !is_new)
+      return Error::refused(cat(other->second, " and ", file.package, " ship different files as ", file.known.path,
+                                ", and the fix changes both"))
+          .with_next("make a package for each: --package NAME");
+    images_.push_back({file.file.string(), of_[output]->output_path, file.known.path});
+    return {};
+  }
+
+  void note_compilers() {
+    std::set<std::string> ours;
+    for (size_t i : used_) ours.insert(facts_[i].facts.compilers.begin(), facts_[i].facts.compilers.end());
+    for (const std::string &compiler : compilers_)
+      report_.notes.push_back(cat("some shipped code was compiled by ", compiler, "; the root has ",
+                                  joined_names({ours.begin(), ours.end()})));
+  }
+
+  const std::vector<LinkedOutput> &outputs_;
+  DebianReport &report_;
+  std::vector<OutputFacts> facts_;
+  std::vector<const LinkedOutput *> of_;  // beside facts_
+  std::vector<BuildRequest::Image> images_;
+  std::map<std::string, std::string> path_of_content_, package_of_path_;
+  std::set<size_t> used_;
+  std::set<std::string> compilers_;  // of shipped files, and not of what we built
+};
+
+}  // namespace
+
+Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shipped,
+                                                              const std::vector<LinkedOutput> &outputs,
+                                                              DebianReport &report) {
+  return ImageChooser(outputs, report).choose(shipped);
+}
+
+}  // namespace suture

@@ -1,0 +1,16 @@
+// Which of the files that a Debian build linked are shipped, and so become images of the patch: every one that contains changed code.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "build/driver.h"
+#include "debian/shipped.h"
+#include "pipeline/debian_build.h"
+
+namespace suture {
+
+// `report` is told what is shipped, what the fix changes without its being shipped, and what is not as when it was built.
+Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shipped, const std::vector<LinkedOutput> &outputs, DebianReport &report);
+
+}  // namespace suture
