@@ -25,7 +25,7 @@ constexpr uid_t kBuildUser = 65432;
 constexpr const char *kSearchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char *kPasswdLine = "suture-build:x:65432:65432::/nonexistent:/bin/sh\n";
 constexpr const char *kGroupLine = "suture-build:x:65432:\n";
-constexpr uint64_t kMaxOutputBytes = 256u << 20;
+constexpr uint64_t kMaxRootOutputBytes = 256u << 20;
 constexpr const char *kReadyMark = ".suture-root";
 
 Status append_text(const fs::path &file, std::string_view text) {
@@ -221,7 +221,7 @@ Result<std::string> BuildRoot::output_of(const std::vector<std::string> &words, 
   request.stdout_file = (scratch.path() / "out").string();
   request.stderr_file = (scratch.path() / "err").string();
   const ProcessOutcome outcome = TRY(run(request, shared, {{shared}, {}}));
-  std::string output = TRY(read_text(scratch.path() / "out", kMaxOutputBytes));
+  std::string output = TRY(read_text(scratch.path() / "out", kMaxRootOutputBytes));
   if (outcome.succeeded()) return output;
   return Error::failed(cat(words[0], " ", outcome.text(), ":", end_of_text(end_of_file(scratch.path() / "err"))));
 }

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxListBytes = 1u << 20;
+constexpr uint64_t kMaxServedBytes = 1u << 20;
 constexpr const char *kDpkgQuery = "/usr/bin/dpkg-query";
 
 // Files are read where they are: nothing changed them since dpkg did, or its list would say so.
@@ -53,7 +53,7 @@ class Finder {
   // What the mirror serves, kept for the next time: versions are exact, so that it stays true. "-" stands for what it does not have.
   Result<std::map<std::string, std::string>> served_versions(const std::vector<std::string> &packages) const {
     std::map<std::string, std::string> served;
-    const Result<std::string> text = read_text(kept_file(), kMaxListBytes);
+    const Result<std::string> text = read_text(kept_file(), kMaxServedBytes);
     const std::vector<std::string> kept = words_of(text ? *text : "");
     for (size_t i = 0; i + 1 < kept.size(); i += 2) served[kept[i]] = kept[i + 1];
     const auto is_kept = [&](const std::string &package) { return served.contains(package); };

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxListBytes = 1u << 20;
+constexpr uint64_t kMaxNamesBytes = 1u << 20;
 
 Result<fs::path> find_dsc(const fs::path &folder) {
   std::error_code error;
@@ -35,7 +35,7 @@ bool has_unapplied_series(const fs::path &tree) {
 }
 
 // Fills the folder; gives the names of the binary packages that the source makes.
-Result<std::string> download(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
+Result<std::string> fetch_files(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
   const std::vector<Stanza> stanzas = TRY(apt.sources(name.source));
   const auto found = std::find_if(stanzas.begin(), stanzas.end(), [&](const Stanza &s) { return s.get("version") == name.version; });
   if (found == stanzas.end())
@@ -70,8 +70,8 @@ Result<FetchedSource> fetch_source(const Apt &apt, const SourceName &name, const
   FetchedSource source{name.version, folder, {}, {}, {}};
   // Holds the names of the binary packages, so that the mirror need not be asked twice.
   const fs::path complete = folder / "fetched";
-  Result<std::string> packages = read_text(complete, kMaxListBytes);
-  if (!packages || packages->empty()) packages = TRY(download(apt, name, folder, say));
+  Result<std::string> packages = read_text(complete, kMaxNamesBytes);
+  if (!packages || packages->empty()) packages = TRY(fetch_files(apt, name, folder, say));
   TRY(write_file_atomic(complete, as_bytes(*packages)));
   for (const std::string &package : words_of(*packages))
     if (is_package_name(package)) source.packages.push_back(package);
