@@ -278,7 +278,7 @@ std::string_view name_of(ApplyReport::Outcome outcome) {
 namespace {
 
 Result<ApplyReport> apply_to(const std::vector<const HotImage *> &images, pid_t pid, const ApplyOptions &options) {
-  Session session = TRY(Session::open(pid));
+  Session session = TRY(Session::open(pid, options.timeout_ms));
   TRY(check_can_be_patched(session.process));
   if (!options.dry_run) TRY(repair(session, SwitchOptions{options.timeout_ms}));
   ApplyReport report;

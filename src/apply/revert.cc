@@ -99,7 +99,7 @@ std::string_view name_of(AppliedPatch::State state) {
 namespace {
 
 Result<ApplyReport> revert_in(const std::string &patch_id, pid_t pid, const ApplyOptions &options) {
-  Session session = TRY(Session::open(pid));
+  Session session = TRY(Session::open(pid, options.timeout_ms));
   TRY(check_can_be_patched(session.process));
   const SwitchOptions switching{options.timeout_ms};
   TRY(repair(session, switching));

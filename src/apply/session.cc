@@ -21,8 +21,9 @@ bool is_live(const FoundRecord &found) {
 
 }  // namespace
 
-Result<Session> Session::open(pid_t pid) {
+Result<Session> Session::open(pid_t pid, uint64_t timeout_ms) {
   Session out{TRY(Process::open(pid)), {}, {}, {}, {}, {}, false, false};
+  TRY(out.process.claim(Deadline::in_ms(timeout_ms)));
   TRY(out.refresh());
   return out;
 }

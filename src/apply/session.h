@@ -23,9 +23,10 @@ struct Session {
   std::optional<Gadgets> gadgets;
   bool tsc_is_readable = false;  // gates wait by the time stamp counter, which a process may have given up; records say
 
-  bool tsc_is_known = false;     // asked of the process by this run
+  bool tsc_is_known = false;  // asked of the process by this run
 
-  static Result<Session> open(pid_t pid);
+  // Waits until no other run is at work on the process.
+  static Result<Session> open(pid_t pid, uint64_t timeout_ms);
   Status refresh();
   Status find_gadgets();
   Result<BorrowedThread> borrow(BorrowFor purpose);

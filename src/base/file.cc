@@ -15,8 +15,11 @@ namespace fs = std::filesystem;
 Result<Bytes> read_all(int fd, uint64_t limit_bytes) {
   Bytes bytes;
   struct stat info {};
-  if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
-    bytes.reserve(static_cast<size_t>(std::min<uint64_t>(static_cast<uint64_t>(info.st_size) + 1, limit_bytes + 1)));
+  if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
+    if (static_cast<uint64_t>(info.st_size) > limit_bytes)
+      return Error::refused(cat("larger than ", limit_bytes, " bytes"));
+    bytes.reserve(static_cast<size_t>(info.st_size) + 1);
+  }
   constexpr size_t kChunkBytes = 1 << 16;
   for (;;) {
     const size_t have = bytes.size();

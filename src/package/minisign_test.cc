@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/cat.h"
@@ -160,7 +161,10 @@ TEST_F(MinisignProgram, MakesKeysThatWeSignWith) {
   const auto public_key = parse_public_key(read("key.pub"));
   ASSERT_TRUE(public_key) << public_key.error().text();
   EXPECT_EQ(public_key->key, key->public_key().key);
-  EXPECT_NE(read("key.pub").find(text_of(key->id())), std::string::npos);
+  // minisign prints a key id with %lX, so one key in sixteen has leading zeros that its comment lacks.
+  const std::string id = text_of(key->id());
+  const std::string printed = id.substr(std::min(id.find_first_not_of('0'), id.size()));
+  EXPECT_NE(read("key.pub").find(cat(" ", printed, "\n")), std::string::npos) << read("key.pub") << id;
   write("m", as_bytes("message"));
   write("m.minisig", as_bytes(format_signature(*sign(as_bytes("message"), *key, "u", "t"))));
   EXPECT_EQ(shell("minisign -Vm m -p key.pub"), 0);

@@ -2,14 +2,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <system_error>
 
 #include "base/cat.h"
 #include "base/file.h"
@@ -30,6 +33,28 @@ Result<std::string> read_at(int folder, const char *file) {
 
 Error gone(pid_t pid) {
   return Error::refused(cat("process ", pid, " is gone"));
+}
+
+// Nothing was changed, and as long as this caller asks nothing will be.
+Error no_access(int error, const std::string &what) {
+  return error == EACCES || error == EPERM ? Error::refused(cat(what, ": ", std::generic_category().message(error)))
+                                           : Error::from_errno(error, what);
+}
+
+// System calls take the numbers of our own pid namespace. In a /proc of another one the same numbers are other
+// processes.
+Status check_proc_is_ours() {
+  std::array<char, 32> text{};
+  const ssize_t size = ::readlink("/proc/self", text.data(), text.size());
+  if (size < 0 && ::access("/proc/stat", F_OK) != 0) return Error::failed("/proc is not mounted");
+  if (size >= 0 && std::string_view(text.data(), static_cast<size_t>(size)) == cat(::getpid())) return {};
+  return Error::refused("/proc shows the processes of another pid namespace than the one this runs in")
+      .with_next("run suture outside of the namespace, or mount its own /proc in it (mount -t proc proc /proc)");
+}
+
+Error thread_not_process(pid_t tid, const std::string &status) {
+  const std::string process(status_field(status, "Tgid"));
+  return Error::refused(cat(tid, " is a thread of process ", process, ": give that one"));
 }
 
 Fd open_folder(int at, const std::string &path) {
@@ -108,12 +133,16 @@ std::optional<uint64_t> status_number(std::string_view status, std::string_view 
 
 Result<Process> Process::open(pid_t pid) {
   Process out;
+  TRY(check_proc_is_ours());
   out.pid_ = pid;
   out.folder_ = open_folder(AT_FDCWD, cat("/proc/", pid));
-  if (!out.folder_) return errno == ENOENT ? gone(pid) : Error::from_errno(errno, cat("cannot look at process ", pid));
+  if (!out.folder_) return errno == ENOENT ? gone(pid) : no_access(errno, cat("cannot look at process ", pid));
   out.pidfd_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!out.pidfd_ && errno == EINVAL) return Error::refused(cat(pid, " is a thread, not a process"));
-  if (!out.pidfd_) return errno == ESRCH ? gone(pid) : Error::from_errno(errno, cat("cannot pin process ", pid));
+  const int pin_error = out.pidfd_ ? 0 : errno;
+  // What older and newer kernels say of a thread that leads no process.
+  if (pin_error == EINVAL || pin_error == ENOENT)
+    return thread_not_process(pid, TRY(read_at(out.folder_.get(), "status")));
+  if (pin_error != 0) return pin_error == ESRCH ? gone(pid) : no_access(pin_error, cat("cannot pin process ", pid));
   const std::optional<StatFields> stat = parse_stat(TRY(read_at(out.folder_.get(), "stat")));
   if (!stat) return gone(pid);
   if (stat->flags & kKernelThreadFlag) return Error::refused(cat("process ", pid, " is a kernel thread"));
@@ -138,9 +167,22 @@ Result<Process> Process::open(pid_t pid) {
   out.memory_ = Fd(::openat(out.task_.get(), "mem", O_RDWR | O_CLOEXEC));
   if (!out.memory_) {
     if (errno == ENOENT || errno == ESRCH) return gone(pid);
-    return Error::from_errno(errno, cat("no permission to change process ", pid, " (", out.comm_, ")"));
+    return no_access(errno, cat("no permission to change process ", pid, " (", out.comm_, ")"));
   }
   return out;
+}
+
+Status Process::claim(Deadline until) const {
+  constexpr timespec kPause = {0, 2'000'000};
+  while (::flock(memory_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return Error::from_errno(errno, cat("cannot lock process ", pid_));
+    if (until.passed())
+      return Error::refused(
+          cat("another run of suture is at work on process ", pid_, " (", comm_, ") and does not end"));
+    ::nanosleep(&kPause, nullptr);
+  }
+  return {};
 }
 
 Result<std::string> Process::proc_text(const char *file) const {

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "model/address.h"
+#include "process/deadline.h"
 #include "process/maps.h"
 
 namespace suture {
@@ -26,8 +27,13 @@ struct ReadPiece {
 
 class Process {
  public:
-  // Refused for what cannot be a target: kernel threads, zombies, numbers that no process has; failed when it is not ours to see.
+  // Refused for what cannot be a target: kernel threads, zombies, numbers that no process has, what is not ours to
+  // change.
   static Result<Process> open(pid_t pid);
+  // Until this object goes no other run that claims it changes the process. The lock is on the memory file, which
+  // nobody can open who may not change the process anyway; the kernel drops it when its holder dies. Refused at the
+  // deadline.
+  Status claim(Deadline until) const;
 
   pid_t pid() const { return pid_; }
   const std::string &comm() const { return comm_; }

@@ -1,6 +1,7 @@
 #include "process/process.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +46,24 @@ TEST(Process, ReadsAndWritesReadOnlyMemoryOfAnother) {
   ::waitpid(child, nullptr, 0);
   EXPECT_FALSE(process->same_program());
   EXPECT_FALSE(process->read_bytes(at, 8).has_value());
+}
+
+TEST(Process, IsClaimedByOneAtATimeUntilTheClaimantGoes) {
+  const pid_t child = ::fork();
+  if (child == 0)
+    for (;;) ::pause();
+  const Result<Process> second = Process::open(child);
+  ASSERT_TRUE(second.has_value()) << second.error().text();
+  {
+    const Result<Process> first = Process::open(child);
+    ASSERT_TRUE(first.has_value() && first->claim(Deadline::in_ms(0)).has_value());
+    const Status refused = second->claim(Deadline::in_ms(5));
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().verdict(), Verdict::refused);
+  }
+  EXPECT_TRUE(second->claim(Deadline::in_ms(0)).has_value());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST(Process, ReadManyMarksOnlyTheUnreadablePieces) {

@@ -239,6 +239,44 @@ class Hot(Contract):
         other.kill()
         other.wait()
 
+    def test_a_thread_is_refused_and_its_process_named(self):
+        thread = subprocess.Popen([sys.executable, "-c", "import threading, time\nt = threading.Thread(target=time.sleep, args=(60,))\nt.start()\n"
+                                   "print(t.native_id, flush=True)"], stdout=subprocess.PIPE, text=True)
+        tid = int(thread.stdout.readline())
+        self.expect(suture("apply", WORK / "fix.hotpatch", "--pid", tid), REFUSED, f"{tid} is a thread of process {thread.pid}")
+        thread.kill()
+        thread.communicate()
+
+    def test_numbers_of_another_pid_namespace_are_refused(self):
+        with Program() as program:
+            before = program.snapshot()
+            # A new pid namespace that still has the /proc of this one.
+            done = run("unshare", "--pid", "--fork", SUTURE, "apply", WORK / "fix.hotpatch", "--allow-unsigned", "--pid", program.pid)
+            if "unshare failed" in done.stderr:
+                self.skipTest("no pid namespaces here")
+            self.expect(done, REFUSED, "another pid namespace")
+            self.assertEqual(program.snapshot(), before)
+
+    def test_runs_at_the_same_time_take_turns(self):
+        with Program() as program:
+            before = program.snapshot()
+            environment = dict(os.environ, SUTURE_TRUST_DIR=str(WORK / "trust"), SUTURE_STATE_DIR=str(WORK / "state"))
+
+            def at_once(*words):
+                runs = [subprocess.Popen([SUTURE, *map(str, words), "--pid", str(program.pid)], env=environment, text=True,
+                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
+                return [(*each.communicate(timeout=120), each.returncode) for each in runs]
+
+            for _ in range(5):
+                runs = at_once("apply", WORK / "fix.hotpatch")
+                self.assertEqual([status for *_, status in runs], [DONE] * 6, runs)
+                self.assertEqual(sum(" applied: " in said for said, *_ in runs), 1, runs)
+                self.assertEqual(program.answer(), "answer=2")
+                runs = at_once("revert", "fix")
+                self.assertEqual(sorted(status for *_, status in runs), [DONE] + [REFUSED] * 5, runs)
+                self.assertEqual(program.answer(), "answer=1")
+            self.assertEqual(program.snapshot(), before)
+
     def test_a_traced_process_is_refused_and_the_tracer_named(self):
         for name, command in (("strace", ["strace", "-q", "-o", "/dev/null", "-p"]), ("gdb", ["gdb", "-q", "-nx", "-p"])):
             if shutil.which(name) is None:
@@ -265,6 +303,29 @@ class Hot(Contract):
             self.assertRegex(Path(f"/proc/{program.pid}/status").read_text(), r"State:\tT")
             os.kill(program.pid, signal.SIGCONT)
             self.assertEqual(program.answer(), "answer=2")
+
+    def test_the_landing_pad_of_indirect_calls_is_kept(self):
+        pad, program = b"\xf3\x0f\x1e\xfa", WORK / "bin/pad"
+        trees = {name: compile_tree(WORK / f"pad-{name}", f"program_{name}.c") for name in ("pre", "post")}
+        shutil.copytree(trees["pre"], WORK / "pad-ship")
+        for folder in (*trees.values(), WORK / "pad-ship"):
+            makefile = (folder / "Makefile").read_text()
+            (folder / "Makefile").write_text(makefile.replace("-g -O2", "-g -O2 -fcf-protection=full"))
+        self.assertEqual(run("make", "-s", "-C", WORK / "pad-ship").returncode, DONE)
+        at = int(re.search(r"^([0-9a-f]+) T answer$", run("nm", WORK / "pad-ship/program").stdout, re.M).group(1), 16)
+        run("strip", "-o", program, WORK / "pad-ship/program")
+        self.addCleanup(program.unlink)
+        self.expect(suture("build", "--pre", trees["pre"], "--post", trees["post"], "--build", "make", "--image", f"{program}=program",
+                           "-o", WORK / "pad.hotpatch"), DONE)
+        with Program(program) as running:
+            at += int(Path(f"/proc/{running.pid}/maps").read_text().split("-")[0], 16)
+            self.expect(suture("apply", WORK / "pad.hotpatch", "--allow-unsigned", "--pid", running.pid), DONE)
+            self.assertEqual(running.answer(), "answer=2")
+            with open(f"/proc/{running.pid}/mem", "rb", buffering=0) as memory:
+                memory.seek(at)
+                self.assertEqual(memory.read(5), pad + b"\xe9")
+            self.expect(suture("revert", "pad", "--pid", running.pid), DONE)
+            self.assertEqual(running.answer(), "answer=1")
 
     def test_a_jump_of_somebody_else_is_refused_and_shown(self):
         symbols = run("nm", WORK / "ship/program").stdout
@@ -304,7 +365,7 @@ class Hot(Contract):
             before = program.snapshot()
             done = run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", tool, "apply", Path(open_folder) / "fix.hotpatch",
                        "--allow-unsigned", "--pid", program.pid)
-            self.expect(done, FAILED, "no permission")
+            self.expect(done, REFUSED, "no permission")
             self.assertEqual(program.snapshot(), before)
 
 
@@ -383,6 +444,13 @@ class Cold(Contract):
         with self.mounted("--bind", WORK / "bin"):
             run("mount", "-o", "remount,bind,ro", WORK / "bin")
             self.refuse_disk("read-only")
+
+    def test_a_limit_on_the_size_of_files_is_a_failure_that_leaves_the_file(self):
+        before = file_snapshot(self.file)
+        environment = dict(os.environ, SUTURE_TRUST_DIR=str(WORK / "trust"), SUTURE_STATE_DIR=str(WORK / "state"))
+        done = run("sh", "-c", f"ulimit -f 8; exec {SUTURE} apply {WORK / 'fix.hotpatch'} --disk", env=environment)
+        self.expect(done, FAILED, "File too large")
+        self.assertEqual(file_snapshot(self.file), before)
 
     def test_a_full_file_system_is_a_failure_that_leaves_the_file(self):
         kept = self.file.read_bytes()

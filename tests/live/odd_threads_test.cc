@@ -1,4 +1,5 @@
 // Processes whose threads are in unusual places. Numbers in comments are the rows of docs/hazards.md.
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -38,6 +39,18 @@ void expect_refused_until_it_returns(TargetProgram &target, const HotImage &hot,
   EXPECT_EQ(target.ask("report")["calls"], 1);
   const Result<ApplyReport> report = apply_hot({&hot}, target.pid(), {});
   ASSERT_TRUE(report.has_value()) << report.error().text();
+}
+
+TEST(OddThreads, AWriteThatIsCutShortSaysWhatItMoved) {  // 2
+  TargetProgram target("odd_threads", {"partial_write"});
+  const HotImage hot = replacement("answer");
+  for (int i = 0; i < 20; ++i) {
+    const Result<ApplyReport> report = apply_hot({&hot}, target.pid(), {});
+    ASSERT_TRUE(report.has_value()) << report.error().text();
+    ASSERT_TRUE(revert_hot(hot.patch_id, target.pid(), {}).has_value());
+  }
+  EXPECT_TRUE(target.makes_progress());
+  EXPECT_EQ(target.ask("report")["wrong"], 0);
 }
 
 TEST(OddThreads, SignalsArriveOnceEachHoweverOftenTheProcessIsStopped) {  // 4
@@ -97,7 +110,9 @@ class UnifiedHierarchy {
   void thaw() { put(group_ / "cgroup.freeze", "0"); }
 
  private:
-  static void put(const std::filesystem::path &file, const std::string &text) { std::ofstream(file) << text << std::flush; }
+  static void put(const std::filesystem::path &file, const std::string &text) {
+    std::ofstream(file) << text << std::flush;
+  }
   TempDir folder_;
   std::filesystem::path group_;
   bool mounted_ = false;
@@ -144,7 +159,8 @@ TEST(OddThreads, WorkersOfTheKernelAreLeftAlone) {  // 23
   TargetProgram target("odd_threads", {"io_uring"});
   SKIP_UNLESS_SUPPORTED(target);
   size_t threads = 0;
-  for (const auto &task : std::filesystem::directory_iterator(cat("/proc/", target.pid(), "/task"))) threads += task.exists() ? 1 : 0;
+  for (const auto &task : std::filesystem::directory_iterator(cat("/proc/", target.pid(), "/task")))
+    threads += task.exists() ? 1 : 0;
   ASSERT_GT(threads, 1u);
   expect_applied_and_reverted(target, replacement("answer"));
 }
@@ -213,6 +229,42 @@ TEST(OddThreads, WordsAreWrittenThroughTheTracerToo) {  // 38
   ASSERT_TRUE((*tracee)->detach().has_value());
   EXPECT_EQ(target.ask("report")["answer"], 1);
   expect_same(before, take_snapshot(target.pid()));
+}
+
+bool is_real_time(pid_t tid) {
+  return (::sched_getscheduler(tid) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO;
+}
+
+std::vector<pid_t> threads_of(const std::string &process) {
+  std::vector<pid_t> out;
+  std::error_code gone;
+  for (const auto &task : std::filesystem::directory_iterator(cat("/proc/", process, "/task"), gone))
+    out.push_back(static_cast<pid_t>(std::stol(task.path().filename().string())));
+  return out;
+}
+
+TEST(OddThreads, TheToolGoesBeforeAllOthersWhileTheyAreStoppedAndOnlyThen) {  // 43
+  TargetProgram target("odd_threads", {"breeds"});
+  const HotImage hot = replacement("answer");
+  std::atomic<bool> allowed = true, seen = false, done = false;
+  std::thread watcher([&] {
+    const sched_param above = {2};
+    allowed = ::sched_setscheduler(0, SCHED_FIFO, &above) == 0;
+    const pid_t self = ::gettid();
+    for (; allowed && !done && !seen; ::usleep(20))
+      for (const pid_t tid : threads_of("self")) seen = seen || (tid != self && is_real_time(tid));
+  });
+  constexpr int kMostTries = 200;
+  for (int i = 0; i < kMostTries && allowed && !seen && !HasFailure(); ++i) {
+    EXPECT_TRUE(apply_hot({&hot}, target.pid(), {}).has_value());
+    EXPECT_TRUE(revert_hot(hot.patch_id, target.pid(), {}).has_value());
+  }
+  done = true;
+  watcher.join();
+  if (!allowed) GTEST_SKIP() << "no permission to give threads real-time priority";
+  EXPECT_TRUE(seen);
+  for (const std::string &process : {std::string("self"), std::to_string(target.pid())})
+    for (const pid_t tid : threads_of(process)) EXPECT_FALSE(is_real_time(tid)) << process << " " << tid;
 }
 
 // Nothing points to its stack, so nothing can know; the old code that it returns into must be there.

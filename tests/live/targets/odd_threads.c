@@ -1,6 +1,6 @@
-// A program whose threads are unusual in one way, named by its first argument. Commands on stdin: report, go (ends what the
-// mode is waiting in), quit; tests replace answer(), second(), through_pointer() and crossing(). What this kernel cannot do is
-// said by "unsupported" instead of "ready".
+// A program whose threads are unusual in one way, named by its first argument. Commands on stdin: report, go (ends what
+// the mode is waiting in), quit; tests replace answer(), second(), through_pointer() and crossing(). What this kernel
+// cannot do is said by "unsupported" instead of "ready".
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,8 +35,12 @@ static void wait_for_go(void) {
   }
 }
 
-PATCHED int answer(void) { return 1; }
-PATCHED int second(void) { return 11; }
+PATCHED int answer(void) {
+  return 1;
+}
+PATCHED int second(void) {
+  return 11;
+}
 static int (*volatile call_later)(void);
 PATCHED int through_pointer(void) {
   int got = call_later();
@@ -194,7 +198,8 @@ static int mode_alternate_stack(void) {
   return 1;
 }
 
-// Code made at run time, without unwind information, between a patched function and the wait: push rbp; call [rip]; pop; ret
+// Code made at run time, without unwind information, between a patched function and the wait: push rbp; call [rip];
+// pop; ret
 static void *call_through_made_code(void *unused) {
   static const unsigned char code[] = {0x55, 0xff, 0x15, 0x02, 0, 0, 0, 0x5d, 0xc3};
   unsigned char *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -284,7 +289,8 @@ static int mode_breeds(void) {
   return 1;
 }
 
-// A thread cancelled in what the new through_pointer() calls: its clean-up must run, whoever loads the unwinder and when.
+// A thread cancelled in what the new through_pointer() calls: its clean-up must run, whoever loads the unwinder and
+// when.
 __attribute__((noinline, noclone, noipa)) void stay(void) {
   atomic_fetch_add(&entered, 1);
   for (;;) pause();
@@ -310,8 +316,48 @@ static void cancel_one(void) {
   if (result != PTHREAD_CANCELED) atomic_fetch_add(&wrong, 1);
 }
 static int cancels;
-static int mode_cancels(void) { return cancels = 1; }
-static int mode_cancels_with_unwinder(void) { return cancels = dlopen("libgcc_s.so.1", RTLD_NOW) != NULL; }
+static int mode_cancels(void) {
+  return cancels = 1;
+}
+static int mode_cancels_with_unwinder(void) {
+  return cancels = dlopen("libgcc_s.so.1", RTLD_NOW) != NULL;
+}
+
+// A large write that a slow reader takes in pieces: however often it is cut short, no byte is lost or comes twice.
+enum { PATTERN = 251, BLOCK_BYTES = 1 << 20 };
+static int stream[2];
+static void *write_pattern(void *unused) {
+  static unsigned char pattern[BLOCK_BYTES + PATTERN];
+  size_t position = 0;
+  for (size_t i = 0; i < sizeof pattern; ++i) pattern[i] = (unsigned char)(i % PATTERN);
+  for (;; atomic_fetch_add(&calls, 1)) {
+    const ssize_t wrote = write(stream[1], pattern + position % PATTERN, BLOCK_BYTES);
+    if (wrote <= 0) {
+      atomic_fetch_add(&wrong, 1);
+      continue;
+    }
+    if (wrote < BLOCK_BYTES) atomic_fetch_add(&extra, 1);
+    position += (size_t)wrote;
+  }
+  return unused;
+}
+static void *read_pattern(void *unused) {
+  unsigned char got[4096];
+  size_t position = 0;
+  for (;; usleep(20)) {
+    const ssize_t size = read(stream[0], got, sizeof got);
+    if (size <= 0) atomic_fetch_add(&wrong, 1);
+    for (ssize_t i = 0; i < size; ++i, ++position)
+      if (got[i] != position % PATTERN) atomic_fetch_add(&wrong, 1);
+  }
+  return unused;
+}
+static int mode_partial_write(void) {
+  if (pipe(stream) != 0) return 0;
+  start(write_pattern);
+  start(read_pattern);
+  return 1;
+}
 
 static void serve(void) {
   char line[64];
@@ -323,8 +369,8 @@ static void serve(void) {
       if (there.uc_stack.ss_sp != NULL) swapcontext(&here, &there);
       if (cancels) cancel_one();
     }
-    printf("answer=%d second=%d calls=%ld extra=%ld wrong=%ld trap_kept=%d\n", answer(), second(), (long)calls, (long)extra, (long)wrong,
-           trap_is_kept());
+    printf("answer=%d second=%d calls=%ld extra=%ld wrong=%ld trap_kept=%d\n", answer(), second(), (long)calls,
+           (long)extra, (long)wrong, trap_is_kept());
     fflush(stdout);
   }
 }
@@ -333,10 +379,21 @@ static const struct {
   const char *name;
   int (*prepare)(void);
 } modes[] = {
-    {"crossing", mode_crossing},         {"shares_memory", mode_shares_memory}, {"vfork", mode_vfork},         {"io_uring", mode_io_uring},
-    {"sequence", mode_sequence},         {"no_trap", mode_no_trap},             {"alternate_stack", mode_alternate_stack},
-    {"made_code", mode_made_code},       {"coroutine", mode_coroutine},         {"signals", mode_signals},     {"forks", mode_forks},
-    {"breeds", mode_breeds},             {"cancels", mode_cancels},             {"cancels_with_unwinder", mode_cancels_with_unwinder},
+    {"crossing", mode_crossing},
+    {"shares_memory", mode_shares_memory},
+    {"vfork", mode_vfork},
+    {"io_uring", mode_io_uring},
+    {"sequence", mode_sequence},
+    {"no_trap", mode_no_trap},
+    {"alternate_stack", mode_alternate_stack},
+    {"made_code", mode_made_code},
+    {"coroutine", mode_coroutine},
+    {"signals", mode_signals},
+    {"forks", mode_forks},
+    {"breeds", mode_breeds},
+    {"partial_write", mode_partial_write},
+    {"cancels", mode_cancels},
+    {"cancels_with_unwinder", mode_cancels_with_unwinder},
 };
 
 int main(int argc, char **argv) {
