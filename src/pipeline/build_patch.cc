@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/refusals.h"
 #include "build/dwarf_types.h"
 #include "diff/boundary.h"
@@ -241,6 +243,21 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   return {};
 }
 
+// A package has one entry for the bytes of a file, however many names the file has.
+Status check_images_differ(const std::vector<BuildRequest::Image> &images) {
+  std::map<Digest, std::string> seen;
+  for (const BuildRequest::Image &image : images) {
+    const auto bytes = read_file(image.shipped_path);
+    if (!bytes) continue;  // told where it is read as an image
+    const auto [first, inserted] = seen.emplace(sha256(*bytes), image.shipped_path);
+    if (!inserted)
+      return Error::refused(
+                 cat(image.shipped_path, " and ", first->second, " are the same file: their bytes are equal"))
+          .with_next("name only one of them");
+  }
+  return {};
+}
+
 Package describe_package(const BuildPatchRequest &request) {
   Package package;
   package.id = request.id;
@@ -257,6 +274,7 @@ Package describe_package(const BuildPatchRequest &request) {
 
 Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
   report.package = describe_package(request);
+  TRY(check_images_differ(request.build.images));
   const BuildResult built = TRY(run_builds(request.build));
   report.pre_seconds = built.pre_seconds;
   report.post_seconds = built.post_seconds;

@@ -136,6 +136,15 @@ class Building(Contract):
     def test_a_fix_that_changes_nothing_is_refused(self):
         self.refused(lambda text: "/* more words */\n" + text, "no change")
 
+    def test_two_names_of_one_file_are_refused_before_anything_is_built(self):
+        package, link = WORK / "twice.hotpatch", WORK / "bin/other-name"
+        shutil.copy(WORK / "bin/program", link)
+        self.addCleanup(link.unlink)
+        done = suture("build", "--pre", WORK / "pre", "--post", WORK / "post", "--build", f"touch {WORK / 'was-built'}", "--image", f"{WORK / 'bin/program'}=program",
+                      "--image", f"{link}=program", "-o", package)
+        self.assertEqual((done.returncode, package.exists(), (WORK / 'was-built').exists()), (REFUSED, False, False), done.stderr)
+        self.assertIn(f"{link} and {WORK / 'bin/program'} are the same file", done.stderr)
+
     def test_a_build_that_fails_is_a_failure(self):
         self.refused(lambda text: text.replace("* 31", "* 37"), status=FAILED, command="false")
 
