@@ -1,5 +1,6 @@
-// What the program needs of libfmt, compiled in: Debian ships that library shared only, and the wrapper is linked
-// statically, because it also runs inside build roots, which have other libraries or none.
+// What the programs need of libfmt, compiled in: Debian ships that library shared only. The wrapper is linked statically,
+// because it also runs inside build roots, which have other libraries or none; `suture`, because loading takes longer than
+// patching.
 #include <fmt/format-inl.h>
 
 #include <locale>
