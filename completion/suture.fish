@@ -63,6 +63,7 @@ complete -c suture -n '__fish_seen_subcommand_from build' -l cve -x -d 'CVE that
 complete -c suture -n '__fish_seen_subcommand_from build' -l requires -x -d 'patch that is needed'
 complete -c suture -n '__fish_seen_subcommand_from build' -l supersedes -x -d 'patch that is replaced'
 complete -c suture -n '__fish_seen_subcommand_from build' -l allow -x -d 'hazard to allow'
+complete -c suture -n '__fish_seen_subcommand_from build' -l data -x -d 'what becomes of a changed initial value'
 complete -c suture -n '__fish_seen_subcommand_from build' -l leave -x -d 'function to leave as it is'
 complete -c suture -n '__fish_seen_subcommand_from build' -l work -r -d 'keep the builds here'
 complete -c suture -n '__fish_seen_subcommand_from build' -l build-path -r -d 'build at this path'

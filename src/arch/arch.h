@@ -61,6 +61,16 @@ struct FarForm {
 };
 inline constexpr uint32_t kFarJumpBytes = 5;  // an instruction must be as long as the jump that takes its place
 
+// Two hooks over one table of variables, and what runs hooks. An entry of the table is six words: the variable (0: the end),
+// its size in bytes, where its old value, its new one and the mask of what counts are, and whether it was written.
+struct ValueWriterCode {
+  Bytes code;                   // the hook that writes new values, where the old ones stand, is at 0
+  uint32_t put_back_at = 0;     // the hook that puts back what was written and still stands
+  uint32_t table_field_at = 0;  // 4-byte field: distance from its end to the table
+  Bytes runner;                 // suture_run_hook_
+};
+inline constexpr uint64_t kValueEntryBytes = 48;
+
 struct Arch {
   ArchId id;
   const char *name;
@@ -86,6 +96,7 @@ struct Arch {
   std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);
   // `insn` names a variable in its 4-byte field at `field_at`, plus `offset`; empty when it can do without in no way.
   std::optional<FarForm> (*far_form)(ByteView insn, uint32_t field_at, int64_t offset);
+  ValueWriterCode (*value_writer)();
   // One line of assembly text for the instruction at `at` (Intel syntax), and its size; for people.
   std::string (*disassemble)(ByteView bytes, uint64_t at);
 };

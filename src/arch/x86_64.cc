@@ -4,6 +4,7 @@
 #include "arch/x86_common.h"
 #include "arch/x86_far.h"
 #include "arch/x86_tls.h"
+#include "arch/x86_value_writer.h"
 
 namespace suture {
 namespace {
@@ -66,6 +67,7 @@ const Arch kArchX86_64 = {
     .make_immediate = make_immediate,
     .tls_forms = x86::tls_forms,
     .far_form = x86::far_form,
+    .value_writer = x86_value_writer,
     .disassemble = disassemble,
 };
 

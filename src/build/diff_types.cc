@@ -59,6 +59,7 @@ class ShapeDiff {
     compare_enumerators();
     compare_members();
     compare_virtual_functions();
+    if (only_fills_padding()) changes.push_back("same size, it uses former padding: objects made before hold there whatever the allocator left");
   }
 
   std::vector<std::string> changes;
@@ -81,13 +82,28 @@ class ShapeDiff {
       else if (const TypeMember *old = replaced_by(member, after)) notes.push_back(cat("field ", old->path, " is now called ", member.path));
       else if (!within_union(member)) changes.push_back(cat("field ", member.path, " (", member.type.text, ") new at ", offset_text(member.bit_offset)));
     }
+    tell_moves();
     for (const TypeMember &member : pre_.members)
       if (!after.contains(member.path) && !renamed(member, before)) changes.push_back(cat("field ", member.path, " gone, was at ", offset_text(member.bit_offset)));
   }
 
+  // A field that is put in front moves all that follow: those are told together.
+  void tell_moves() {
+    constexpr size_t kFewest = 3;
+    const auto shift = [](const Move &move) { return move.second->bit_offset - move.first->bit_offset; };
+    const auto told = [](const Move &move) { return cat("field ", move.second->path, " moved ", offset_text(move.first->bit_offset), " -> ", offset_text(move.second->bit_offset)); };
+    for (size_t i = 0; i < moves_.size();) {
+      size_t end = i + 1;
+      while (end < moves_.size() && shift(moves_[end]) == shift(moves_[i])) ++end;
+      if (end - i < kFewest) end = i + 1;
+      changes.push_back(end - i == 1 ? told(moves_[i]) : cat(told(moves_[i]), ", and ", end - i - 1, " fields behind it by as much"));
+      i = end;
+    }
+  }
+
   void compare_member(const TypeMember &a, const TypeMember &b) {
     if (a.computed_offset != b.computed_offset) changes.push_back(cat("virtual base ", b.path, " is found in another way"));
-    if (a.bit_offset != b.bit_offset) changes.push_back(cat("field ", b.path, " moved ", offset_text(a.bit_offset), " -> ", offset_text(b.bit_offset)));
+    if (a.bit_offset != b.bit_offset) moves_.push_back({&a, &b});
     if (a.bit_size != b.bit_size) changes.push_back(cat("field ", b.path, " ", bits_of(a), " -> ", bits_of(b), " bits"));
     else if (a.type.layout == b.type.layout && a.type.size_bytes != b.type.size_bytes)
       changes.push_back(cat("field ", b.path, " ", a.type.size_bytes, " -> ", b.type.size_bytes, " bytes, for its type ", b.type.text, " changed"));
@@ -118,6 +134,25 @@ class ShapeDiff {
     return false;
   }
 
+  // Every field stays what and where it was, and the new ones share no bit with them.
+  bool only_fills_padding() const {
+    if (pre_.size_bytes != post_.size_bytes || pre_.keyword == "union" || !pre_.enumerators.empty() || post_.members.size() <= pre_.members.size()) return false;
+    const Members before = by_path(pre_);
+    const Members after = by_path(post_);
+    const auto kept = [&](const TypeMember &old) {
+      const auto now = after.find(old.path);
+      return now != after.end() && same_member(old, *now->second);
+    };
+    const auto apart = [&](const TypeMember &added) {
+      return std::none_of(pre_.members.begin(), pre_.members.end(), [&](const TypeMember &old) {
+        return element_prefix(old.path) == element_prefix(added.path) && old.bit_offset < added.bit_offset + bits_of(added) &&
+               added.bit_offset < old.bit_offset + bits_of(old);
+      });
+    };
+    return pre_.virtual_functions.size() == post_.virtual_functions.size() && std::all_of(pre_.members.begin(), pre_.members.end(), kept) &&
+           std::all_of(post_.members.begin(), post_.members.end(), [&](const TypeMember &member) { return before.contains(member.path) || apart(member); });
+  }
+
   void compare_enumerators() {
     std::unordered_map<std::string_view, int64_t> after(post_.enumerators.begin(), post_.enumerators.end());
     for (const auto &[name, value] : pre_.enumerators) {
@@ -137,8 +172,10 @@ class ShapeDiff {
     }
   }
 
+  using Move = std::pair<const TypeMember *, const TypeMember *>;  // before, after
   const TypeShape &pre_;
   const TypeShape &post_;
+  std::vector<Move> moves_;
 };
 
 // Shapes of the one list that the other does not have.
@@ -174,7 +211,7 @@ void diff_local(const std::vector<TypeShape> &pre, const std::vector<TypeShape> 
   out.layouts.push_back({post.front().keyword, post.front().name, std::move(detail), post.front().entry, post.front().function});
 }
 
-void diff_named(const std::vector<TypeShape> &pre, const std::vector<TypeShape> &post, const TypeTable &pre_table, TableDifference &out) {
+void diff_named(const std::vector<TypeShape> &pre, const std::vector<TypeShape> &post, TableDifference &out) {
   const auto old_shapes = without_twin(pre, post);
   const auto new_shapes = without_twin(post, pre);
   // A shape on one side only is a type that came or went.
@@ -184,12 +221,7 @@ void diff_named(const std::vector<TypeShape> &pre, const std::vector<TypeShape> 
     const TypeShape &shape = *new_shapes[i];
     for (const std::string &note : diff.notes) out.notes.push_back(cat(shape.keyword, " ", shape.name, ": ", note));
     if (diff.changes.empty()) continue;
-    std::string detail = told_within_limit(diff.changes);
-    if (const auto holders = pre_table.holders.find(shape.name); holders != pre_table.holders.end()) {
-      detail += "; variables of it or pointing to it: ";
-      for (size_t h = 0; h < std::min(holders->second.size(), kMaxTold); ++h) detail += cat(h == 0 ? "" : ", ", holders->second[h]);
-    }
-    out.layouts.push_back({shape.keyword, shape.name, std::move(detail), shape.entry, {}});
+    out.layouts.push_back({shape.keyword, shape.name, told_within_limit(diff.changes), shape.entry, {}});
   }
 }
 
@@ -229,7 +261,7 @@ TableDifference diff_types(const TypeTable &pre, const TypeTable &post) {
   TableDifference out;
   for (const auto &[name, shapes] : post.types)
     if (const auto old = pre.types.find(name); old != pre.types.end()) {
-      if (shapes.front().function.empty()) diff_named(old->second, shapes, pre, out);
+      if (shapes.front().function.empty()) diff_named(old->second, shapes, out);
       else diff_local(old->second, shapes, out);
     }
   for (const auto &[name, use] : post.variables)

@@ -90,7 +90,6 @@ TEST_F(TypeComparison, TellsSizeNewFieldAndMovedFieldOfAStructThatGrows) {
            EXPECT_TRUE(says(text, "struct client: size 16 -> 24 bytes")) << text;
            EXPECT_TRUE(says(text, "field db (int) new at 4")) << text;
            EXPECT_TRUE(says(text, "field name moved 8 -> 16")) << text;
-           EXPECT_TRUE(says(text, "variables of it or pointing to it: c")) << text;
          });
 }
 
@@ -105,7 +104,7 @@ TEST_F(TypeComparison, SaysNothingOfCommentsLinesNamesOfParametersAndNewTypes) {
 
 TEST_F(TypeComparison, ReportsAFieldPutIntoPaddingAlthoughTheSizeStays) {
   each_c("struct p { char c; long l; } v;", "struct p { char c; int hidden; long l; } v;",
-         [](const TypeReport &report) { EXPECT_EQ(detail(report, "p").substr(0, 40), "struct p: field hidden (int) new at 4; v"); });
+         [](const TypeReport &report) { EXPECT_EQ(detail(report, "p").substr(0, 40), "struct p: field hidden (int) new at 4; s"); });
 }
 
 TEST_F(TypeComparison, ReportsBitFieldsThatGrowOrMove) {

@@ -43,7 +43,22 @@ class TypeReader {
  public:
   explicit TypeReader(const Object &object) : object_(object) {}
 
+  Result<TypeEntries> entries() {
+    TRY(list_all());
+    return TypeEntries{std::move(uses_), std::move(types_), std::move(variables_), std::move(functions_)};
+  }
+
   Result<TypeTable> run() {
+    TRY(list_all());
+    for (const Dwarf_Die &entry : types_) TRY(add_type(entry));
+    add_unnamed_enumerators();
+    for (const Dwarf_Die &entry : variables_) add_variable(entry);
+    for (const Dwarf_Die &entry : functions_) add_function(entry);
+    return std::move(out_);
+  }
+
+ private:
+  Status list_all() {
     for (const Dwarf_Die &unit : object_.units()) {
       in_cxx_ = is_cxx(unit);
       TRY(list_scope(unit, "", 0));
@@ -54,14 +69,9 @@ class TypeReader {
     const auto line = [](const Dwarf_Die &entry) { return number(entry, DW_AT_decl_line).value_or(0); };
     std::stable_sort(local_types_.begin(), local_types_.end(), [&](const Dwarf_Die &a, const Dwarf_Die &b) { return line(a) < line(b); });
     types_.insert(types_.end(), local_types_.begin(), local_types_.end());
-    for (const Dwarf_Die &entry : types_) TRY(add_type(entry));
-    add_unnamed_enumerators();
-    for (const Dwarf_Die &entry : variables_) add_variable(entry);
-    for (const Dwarf_Die &entry : functions_) add_function(entry);
-    return std::move(out_);
+    return {};
   }
 
- private:
   Status list_scope(Dwarf_Die scope_entry, const std::string &scope, unsigned depth) {
     if (depth > kMaxTypeDepth) return Error::corrupt("scopes are nested too deeply");
     for (auto child = first_child(scope_entry); child; child = sibling(*child)) TRY(list(*child, scope, depth));
@@ -291,8 +301,6 @@ class TypeReader {
   void add_variable(Dwarf_Die entry) {
     const std::string name(linkage_name_of(entry));
     const TypeUse use = uses_.of_entry(entry);
-    if (const auto type = TypeUses::reference_type(entry))
-      if (const auto target = element(*type); target && TypeUses::is_aggregate(*target)) out_.holders[uses_.name(*target)].emplace_back(name_of(entry));
     out_.variables.insert_or_assign(name, use);
   }
 
@@ -347,5 +355,7 @@ class TypeReader {
 }  // namespace
 
 Result<TypeTable> read_types(const Object &object) { return TypeReader(object).run(); }
+
+Result<TypeEntries> list_types(const Object &object) { return TypeReader(object).entries(); }
 
 }  // namespace suture::dwarf

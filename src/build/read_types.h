@@ -6,8 +6,16 @@
 #include "base/result.h"
 #include "build/dwarf_object.h"
 #include "build/type_table.h"
+#include "build/type_use.h"
 
 namespace suture::dwarf {
+
+// The entries that matter, outside of functions, and the names that types go by.
+struct TypeEntries {
+  TypeUses uses;
+  std::vector<Dwarf_Die> types, variables, functions;
+};
+Result<TypeEntries> list_types(const Object &object);
 
 Result<TypeTable> read_types(const Object &object);
 

@@ -66,7 +66,6 @@ struct TypeTable {
   std::map<std::string, std::vector<TypeShape>> types;
   std::map<std::string, FunctionShape> functions;          // those with code here
   std::map<std::string, TypeUse> variables;                // at file or namespace scope, defined here
-  std::map<std::string, std::vector<std::string>> holders; // type name -> variables of it or pointing to it
 };
 
 }  // namespace suture

@@ -35,7 +35,7 @@ struct Options {
   std::string build_path;
   std::string id, version, description;
   uint64_t sequence = 1;
-  std::vector<std::string> cves, requires_ids, supersedes_ids, allow, leave;
+  std::vector<std::string> cves, requires_ids, supersedes_ids, allow, leave, data;
   unsigned jobs = 0;
   bool explain = false;
   bool plan = false;
@@ -54,7 +54,7 @@ json to_json(const ImageReport &image) {
   for (const PatchedFunction &f : image.functions)
     out["functions"].push_back({{"name", f.name}, {"old_size", f.old_size_bytes}, {"new_size", f.new_size_bytes}, {"reason", f.reason}, {"new", f.added}});
   out["hazards"] = json::array();
-  for (const Hazard &h : image.hazards) out["hazards"].push_back({{"kind", h.kind}, {"item", h.item}, {"detail", h.detail}});
+  for (const Hazard &h : image.hazards) out["hazards"].push_back({{"kind", h.kind}, {"item", h.item}, {"detail", h.detail}, {"settled", h.settled}});
   out["left"] = json::array();
   for (const Difference &d : image.left) out["left"].push_back({{"name", d.name}, {"reason", d.reason}});
   out["differences"] = json::array();
@@ -151,6 +151,14 @@ Result<BuildRequest::Image> parse_image(const std::string &text) {
   return image;
 }
 
+Result<std::pair<std::string, std::string>> parse_data(const std::string &text) {
+  const size_t equals = text.rfind('=');
+  std::pair<std::string, std::string> out{text.substr(0, equals), equals == std::string::npos ? std::string() : text.substr(equals + 1)};
+  if (out.first.empty() || (out.second != kSettledByKeeping && out.second != kSettledByWriting))
+    return Error::usage(cat("--data ", text, " is neither NAME=", kSettledByKeeping, " nor NAME=", kSettledByWriting));
+  return out;
+}
+
 // "redis-CVE-1.hotpatch" names the patch "redis-CVE-1" unless --id does.
 std::string id_from(const std::string &output) {
   std::string id = fs::path(output).filename().string();
@@ -174,6 +182,7 @@ Result<BuildPatchRequest> make_request(const Options &options, const fs::path &w
   request.requires_ids = options.requires_ids;
   request.supersedes_ids = options.supersedes_ids;
   request.allowed = {options.allow.begin(), options.allow.end()};
+  for (const std::string &text : options.data) request.data.insert(TRY(parse_data(text)));
   request.left = {options.leave.begin(), options.leave.end()};
   return request;
 }
@@ -282,6 +291,8 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--requires", options->requires_ids, "id of a patch that must be applied before (may be repeated)")->allow_extra_args(false);
   command->add_option("--supersedes", options->supersedes_ids, "id of a patch that this one replaces (may be repeated)")->allow_extra_args(false);
   command->add_option("--allow", options->allow, "allow a hazard by name, KIND:ITEM (may be repeated)")->type_name("HAZARD")->allow_extra_args(false);
+  command->add_option("--data", options->data, "what becomes of a variable whose initial value changes: NAME=keep or NAME=write-if-old (may be repeated)")
+      ->type_name("NAME=CHOICE")->allow_extra_args(false);
   command->add_option("--leave", options->leave, "leave a function as it is although the fix changes it (may be repeated)")->type_name("FUNCTION")->allow_extra_args(false);
   command->add_option("--work", options->work, "keep the builds in this folder: a second fix to the same source reuses them")->type_name("DIR");
   command->add_option("--build-path", options->build_path, "build the tree at this path (for programs that embed it)")->type_name("DIR");

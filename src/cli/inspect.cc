@@ -131,7 +131,7 @@ std::string text_for_people(const Package &package, const VerifiedBytes &verifie
   for (const PackageImage &image : package.images) out += image_text(image, reviewed, options);
   Table hazards({"HAZARD", "ITEM", "ALLOWED", "DETAIL"});
   for (const PackageHazard &hazard : package.hazards)
-    hazards.add({hazard.kind, readable(hazard.item), hazard.allowed ? "by the author" : "no", readable(hazard.detail)});
+    hazards.add({hazard.kind, readable(hazard.item), settlement_of(hazard), readable(hazard.detail)});
   if (!hazards.empty()) out += "\n" + hazards.text();
   return out;
 }

@@ -10,7 +10,8 @@
 namespace suture {
 
 // How such code reaches `function`, which `object` (by its path) defines in the post build: "other modules may call it (it
-// is exported)", "its address is in table_of_commands, which is not replaced". Empty when there is no way.
+// is exported)", "its address is in table_of_commands, which the patch does not replace", "it is called by f (g.o), ...". Empty
+// when there is no way.
 std::string reached_from_outside(const DiffInput &input, const std::string &object, const std::string &function);
 
 }  // namespace suture

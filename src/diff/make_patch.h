@@ -23,6 +23,7 @@ struct Hazard {
   std::string kind;    // "data", "layout", "tls", "constructor", "vtable", "signature", "coroutine"
   std::string item;    // the variable, type or function
   std::string detail;
+  std::string settled;   // why or how it needs no allowance; empty when it does (PackageHazard::settled)
 };
 
 struct PatchedFunction {
@@ -45,6 +46,7 @@ struct DiffInput {
   const Image *pre_output = nullptr;  // the pre build's own link of this image, with symbols; null when not known
   // The versions that the linker bound the post build's imports to; null when not known. An import without one would get the oldest.
   const std::map<std::string, std::string> *import_versions = nullptr;
+  const std::vector<bool> *changed_objects = nullptr;  // those whose contents differ, debugging information included; null: any may
 };
 
 struct MadePatch {
@@ -54,9 +56,6 @@ struct MadePatch {
   std::vector<std::string> not_in_image;  // changed functions that this image does not contain
   std::vector<std::string> notes;         // decisions worth telling (--explain)
 };
-
-// Hazards in what changed, whether or not a patch can be made.
-std::vector<Hazard> find_data_hazards(const DiffInput &input);
 
 Result<MadePatch> make_patch(const DiffInput &input);
 

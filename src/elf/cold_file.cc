@@ -90,6 +90,7 @@ class ColdWriter {
     tables_ = TRY(build_tables());
     append_segments();
     TRY(write_redirects());
+    TRY(write_initial_values());
     TRY(update_dynamic());
     Elf64_Ehdr header = file_.header();
     write_program_headers(header);
@@ -232,6 +233,20 @@ class ColdWriter {
         return Error::refused(cat(redirect.name, " has no room for a jump of ", jump.size(), " bytes"));
       std::copy(jump.begin(), jump.end(),
                 out_.begin() + static_cast<ptrdiff_t>(segment->offset.value + (redirect.site - segment->address)));
+    }
+    return {};
+  }
+
+  Status write_initial_values() {
+    for (const InitialValue &value : hot_.initial_values) {
+      const ByteView before = base_.at(value.at, value.old_bytes.size());
+      const Segment *segment = base_.segment_at(value.at);
+      bool same = segment != nullptr && segment->writable && before.size() == value.old_bytes.size();
+      for (size_t i = 0; same && i < before.size(); ++i) same = ((before[i] ^ value.old_bytes[i]) & value.mask[i]) == 0;
+      if (!same) return Error::refused(cat("the file does not hold the old initial value of ", value.name, " at ", hex(value.at.value)));
+      const size_t offset = segment->offset.value + (value.at - segment->address);
+      for (size_t i = 0; i < before.size(); ++i)
+        if (value.mask[i] != 0) out_[offset + i] = value.new_bytes[i];
     }
     return {};
   }

@@ -358,6 +358,14 @@ TEST_F(ColdFile, PatchesAStaticProgram) {
 TEST_F(ColdFile, PatchesAStaticPie) {
   expect_patched("-static-pie -fPIE", "-fPIE");
 }
+TEST_F(ColdFile, HoldsNewInitialValues) {
+  put("base.c", kProgram);
+  must("gcc -O1 -o " + path("base").string() + " " + path("base.c").string());
+  const Image base = image_of(path("base"));
+  HotImage hot = HotLinker(base, path("")).link("gcc -O1 -fPIE", kPatch, {{"answer", "new_answer"}});
+  hot.initial_values = {{"counter", find_symbol(base, "counter")->address, {7, 0, 0, 0}, {107, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff}}};
+  EXPECT_EQ(run(patch(path("base"), hot)).text, "answer 1129\n");
+}
 TEST_F(ColdFile, PatchesABindNowProgram) {
   expect_patched("-pie -fPIE -Wl,-z,now,-z,relro", "-fPIE -DIMPORTS");
 }
@@ -404,6 +412,13 @@ TEST_F(ColdRefusal, NamesBothBuildsWhenTheFileIsAnother) {
 TEST_F(ColdRefusal, SaysWhichBytesDiffer) {
   hot_.validations[0].expected[3] ^= 1;
   expect_refused(hex(hot_.validations[0].range.begin.value));
+}
+
+TEST_F(ColdRefusal, WhenTheFileDoesNotHoldTheOldInitialValue) {
+  hot_.initial_values = {{"counter", find_symbol(base_, "counter")->address, {8, 0, 0, 0}, {9, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff}}};
+  expect_refused("does not hold the old initial value of counter");
+  hot_.initial_values[0].mask[0] = 0;  // what does not count may be anything
+  EXPECT_TRUE(write_cold_file(base_, hot_));
 }
 
 TEST_F(ColdRefusal, WhenTheFunctionIsTooShortForAJump) {

@@ -113,6 +113,16 @@ struct AuthorCode {
 // struct suture_hook_count: hooks of a kind begun, hooks finished, first refusal, unused; 4 bytes each.
 inline constexpr uint64_t kHookCountBytes = 16;
 
+// A variable whose initial value changes, as a file must hold it. Live, a hook does it (diff/value_writer.h), so this is for
+// the coldpatch only and not in a `.hp.` file.
+struct InitialValue {
+  std::string name;
+  LinkAddr at;
+  Bytes old_bytes;
+  Bytes new_bytes;
+  Bytes mask;  // 0xff where a byte counts, else 0; all three of one size
+};
+
 struct HotImage {
   std::string patch_id;   // id of the package this belongs to
   uint64_t sequence = 1;                // of that package
@@ -131,6 +141,7 @@ struct HotImage {
   std::vector<Validation> validations;
   std::vector<Redirect> redirects;
   std::vector<HotSymbol> symbols;
+  std::vector<InitialValue> initial_values;
   AuthorCode author;
   PatchOffset eh_frame;              // the patch's .eh_frame, ended by a zero word; size 0: none
   uint64_t eh_frame_bytes = 0;

@@ -108,6 +108,13 @@ bool is_package_id(std::string_view text) {
                      [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '+' || c == '-'; });
 }
 
+std::string settlement_of(const PackageHazard &hazard) {
+  if (hazard.settled == kSettledByEvidence) return "by evidence";
+  if (hazard.settled == kSettledByKeeping) return "by the author: the running value stays";
+  if (hazard.settled == kSettledByWriting) return "by the author: the new value is written where the old one still stands";
+  return hazard.allowed ? "by the author" : "no";
+}
+
 Status check_package(const Package &package) {
   if (!is_package_id(package.id))
     return wrong("id is not 1 to 128 of the characters A-Z a-z 0-9 . _ + -, beginning with a letter or digit");
@@ -123,6 +130,8 @@ Status check_package(const Package &package) {
     TRY(check_text(hazard.kind, "hazards: kind", kMaxCveBytes));
     TRY(check_text(hazard.item, "hazards: item", kMaxNameBytes));
     TRY(check_text(hazard.detail, "hazards: detail", kMaxTextBytes));
+    if (!hazard.settled.empty() && std::find(std::begin(kSettled), std::end(kSettled), hazard.settled) == std::end(kSettled))
+      return wrong("hazards: settled is none of evidence, keep and write-if-old");
   }
   TRY(check_blob(package.review_blob, "review"));
   return check_images(package.images);

@@ -55,6 +55,7 @@ void each_field(Io &io, SomePackage &package) {
     io.text(hazard.item);
     io.text(hazard.detail);
     io.flag(hazard.allowed);
+    io.text(hazard.settled);
   });
   io.list(package.images, kMaxImages, [&](auto &image) { each_field_of_image(io, image); });
   io.bytes(package.review);

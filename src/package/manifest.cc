@@ -189,6 +189,7 @@ Result<PackageHazard> read_hazard(const Json &object, std::string where, Unknown
   hazard.item = fields.text("item");
   hazard.detail = fields.text("detail");
   hazard.allowed = fields.flag("allowed");
+  if (object.contains("settled")) hazard.settled = fields.text("settled");
   TRY(fields.finish(unknown));
   return hazard;
 }
@@ -281,9 +282,11 @@ Result<Package> read_manifest(std::string_view json) {
 Result<std::string> write_manifest(const Package &package) {
   TRY(check_package(package));
   OrderedJson hazards = OrderedJson::array();
-  for (const PackageHazard &hazard : package.hazards)
-    hazards.push_back(
-        {{"kind", hazard.kind}, {"item", hazard.item}, {"detail", hazard.detail}, {"allowed", hazard.allowed}});
+  for (const PackageHazard &hazard : package.hazards) {
+    OrderedJson &entry = hazards.emplace_back();
+    entry = {{"kind", hazard.kind}, {"item", hazard.item}, {"detail", hazard.detail}, {"allowed", hazard.allowed}};
+    if (!hazard.settled.empty()) entry["settled"] = hazard.settled;
+  }
   OrderedJson images = OrderedJson::array();
   for (const PackageImage &image : package.images) images.push_back(to_json(image));
   OrderedJson out;

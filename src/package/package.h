@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -26,8 +27,17 @@ struct PackageHazard {
   std::string item;  // the type, variable or function
   std::string detail;
   bool allowed = false;  // allowed by the author by name
+  // Where it needs no allowance: what was found or done instead, one of kSettled. Empty: nothing.
+  std::string settled;
   auto operator<=>(const PackageHazard &) const = default;
 };
+
+inline constexpr std::string_view kSettledByEvidence = "evidence";      // it is no hazard: `detail` says why
+inline constexpr std::string_view kSettledByKeeping = "keep";           // the running value stays
+inline constexpr std::string_view kSettledByWriting = "write-if-old";  // the new value is written where the running one is the old
+inline constexpr std::string_view kSettled[] = {kSettledByEvidence, kSettledByKeeping, kSettledByWriting};
+// "by the author", "by evidence", ...; for people.
+std::string settlement_of(const PackageHazard &hazard);
 
 // What the manifest says about a binary in the package; filled by encode_package() and decode_package().
 struct PackageBlob {

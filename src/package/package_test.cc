@@ -257,6 +257,7 @@ TEST(Manifest, RefusesWhatIsWrongAndNamesTheField) {
       {"\"build_id\": \"ab", "\"build_id\": \"xb", "images[0].build_id is not hexadecimal"},
       {"\"old_size\": 120", "\"old_size\": 1.5", "images[0].functions[0].old_size"},
       {"\"allowed\": true", "\"allowed\": 1", "hazards[0].allowed"},
+      {"\"settled\": \"evidence\"", "\"settled\": \"hearsay\"", "settled is none of"},
       {"\"size\": 10", "\"size\": 1073741825", "hot is larger"},
       {"\"size\": 10", "\"size\": 0", "hot.size is 0"},
       {"\"requires\": [", "\"requires\": [1, ", "requires"},

@@ -15,7 +15,7 @@ inline Package sample_package() {
   package.cves = {"CVE-2025-49844"};
   package.requires_ids = {"redis-base"};
   package.supersedes_ids = {"redis-CVE-2025-1"};
-  package.hazards = {{"data", "server_defaults", "initial value changed", true}};
+  package.hazards = {{"data", "server_defaults", "initial value changed", true, ""}, {"layout", "request", "it lives only on stacks", false, "evidence"}};
   PackageImage image;
   image.path = "/usr/bin/redis-server";
   image.build_id = {ImageId::Kind::elf_build_id, Bytes(20, 0xab)};

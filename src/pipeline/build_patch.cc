@@ -11,13 +11,16 @@
 #include "base/refusals.h"
 #include "build/dwarf_types.h"
 #include "diff/boundary.h"
+#include "diff/data_hazards.h"
 #include "diff/local_code.h"
 #include "diff/merge_objects.h"
+#include "diff/value_writer.h"
 #include "elf/cold_file.h"
 #include "elf/hot_file.h"
 #include "elf/read_image.h"
 #include "elf/read_object.h"
 #include "link/linker.h"
+#include "pipeline/layout_evidence.h"
 #include "pipeline/make_review.h"
 
 namespace suture {
@@ -29,6 +32,8 @@ using Clock = std::chrono::steady_clock;
 
 // Fewer functions than this share of the replaced image's code located means: not the build that was shipped.
 constexpr double kLeastLocatedShare = 0.5;
+
+constexpr std::string_view kOnlyKnowingCallers = "nothing but the image's own code calls it, and all that does is replaced, or compiled anew to the same";
 
 constexpr std::string_view kBitcodeMagic = "BC\xC0\xDE";  // clang's intermediate code is no ELF file
 
@@ -98,6 +103,42 @@ Result<std::vector<ObjectPair>> with_type_information(const LinkedImage &linked)
   return pairs;
 }
 
+// The types of all objects of the image before the fix, by their places among the program's objects. Those of a link with
+// intermediate code are not the program's.
+Result<TypeGraph> graph_of_image(const LinkedImage &linked) {
+  std::vector<GraphedObject> objects;
+  for (const ObjectPair &pair : linked.objects) objects.push_back({pair.name, pair.from_tree ? pair.pre : fs::path()});
+  TypeGraph graph = TRY(read_type_graph(objects));
+  if (!linked.intermediate.empty()) graph.unread.push_back("what was optimised when it was linked");
+  return graph;
+}
+
+// Each changed layout with what is known of its objects.
+Status judge_layouts(const LinkedImage &linked, const DiffInput &input, const std::vector<LayoutChange> &layouts, ImageReport &report) {
+  const auto is_aggregate = [](const LayoutChange &change) { return change.keyword == "struct" || change.keyword == "class" || change.keyword == "union"; };
+  TypeGraph graph;
+  std::optional<LayoutEvidence> evidence;
+  if (std::any_of(layouts.begin(), layouts.end(), is_aggregate)) {
+    graph = TRY(graph_of_image(linked));
+    evidence.emplace(graph, input);
+  }
+  for (const LayoutChange &change : layouts) {
+    std::string where = change.declared_at.empty() ? std::string() : cat("; declared at ", change.declared_at);
+    if (!change.objects.empty()) where += cat("; seen in ", change.objects.front());
+    if (change.objects.size() > 1) where += cat(" and ", change.objects.size() - 1, " more objects");
+    if (change.keyword == "local") {
+      const std::string reached = reached_local_code(input, change.function);
+      if (reached.empty()) report.notes.push_back(cat(change.type, ": ", change.detail, "; objects that exist keep the code they were made with"));
+      else report.hazards.push_back({"layout", change.type, cat(change.detail, "; objects that exist may lead to ", reached, where), {}});
+      continue;
+    }
+    const LayoutJudgement judgement = is_aggregate(change) ? evidence->judge(change.type) : LayoutJudgement{};
+    const std::string told = judgement.told.empty() ? judgement.told : cat("; ", judgement.told);
+    report.hazards.push_back({"layout", change.type, cat(change.detail, told, where), std::string(judgement.safe ? kSettledByEvidence : "")});
+  }
+  return {};
+}
+
 // What the two builds' debugging information says: layouts of types that live objects may have, and ways of calling that
 // code outside of the patch may rely on.
 Status find_type_hazards(const LinkedImage &linked, const DiffInput &input, ImageReport &report) {
@@ -105,22 +146,11 @@ Status find_type_hazards(const LinkedImage &linked, const DiffInput &input, Imag
   for (const ObjectPair &pair : TRY(with_type_information(linked)))
     if (pair.changed && pair.from_tree && !pair.pre.empty() && !pair.post.empty()) changed.push_back({pair.name, pair.pre, pair.post});
   TypeReport types = TRY(compare_types(changed));
-  for (const LayoutChange &change : types.layouts) {
-    std::string where = change.declared_at.empty() ? std::string() : cat("; declared at ", change.declared_at);
-    if (!change.objects.empty()) where += cat("; seen in ", change.objects.front());
-    if (change.objects.size() > 1) where += cat(" and ", change.objects.size() - 1, " more objects");
-    if (change.keyword == "local") {
-      const std::string reached = reached_local_code(input, change.function);
-      if (reached.empty()) types.notes.push_back(cat(change.type, ": ", change.detail, "; objects that exist keep the code they were made with"));
-      else report.hazards.push_back({"layout", change.type, cat(change.detail, "; objects that exist may lead to ", reached, where)});
-      continue;
-    }
-    report.hazards.push_back({"layout", change.type, cat(change.detail, where)});
-  }
+  TRY(judge_layouts(linked, input, types.layouts, report));
   for (const SignatureChange &change : types.signatures) {
     const std::string reach = reached_from_outside(input, change.object, change.function);
-    if (reach.empty()) types.notes.push_back(cat("function ", change.function, ": ", change.detail, "; only called from within the patch"));
-    else report.hazards.push_back({"signature", change.function, cat(change.detail, "; ", reach)});
+    const bool safe = reach.empty();
+    report.hazards.push_back({"signature", change.function, cat(change.detail, "; ", safe ? kOnlyKnowingCallers : reach), std::string(safe ? kSettledByEvidence : "")});
   }
   report.notes.insert(report.notes.end(), types.notes.begin(), types.notes.end());
   return {};
@@ -144,21 +174,77 @@ std::map<std::string, std::string> load_import_versions(const LinkedImage &linke
   return versions;
 }
 
+// The two builds of one image, side by side.
+struct Compared {
+  Compared(const Objects &objects, const Arch &arch, const std::set<std::string> &left)
+      : pre(Program::make(objects.pre)),
+        post(Program::make(objects.post)),
+        pre_code(pre, arch),
+        post_code(post, arch),
+        twins(Twins::make(pre_code, post_code, objects.changed)),
+        comparison(Comparison::make(pre_code, post_code, twins, objects.changed)) {
+    comparison.leave(post, left);
+  }
+  const Program pre;
+  const Program post;
+  CodeCache pre_code;
+  CodeCache post_code;
+  const Twins twins;
+  Comparison comparison;
+};
+
+// What is known of an image beside its objects.
+struct Located {
+  Solution solution;
+  std::optional<Image> pre_output;
+  std::map<std::string, std::string> import_versions;
+  DiffInput input(Compared &builds, const Objects &objects, const Image &image) const {
+    return {&builds.pre_code, &builds.post_code, &builds.twins, &builds.comparison, &solution, &image, pre_output ? &*pre_output : nullptr, &import_versions,
+            &objects.changed};
+  }
+};
+
+std::set<std::string> values_to_write(const BuildPatchRequest &request) {
+  std::set<std::string> names;
+  for (const auto &[name, choice] : request.data)
+    if (choice == kSettledByWriting) names.insert(name);
+  return names;
+}
+
+// Changed data for which the author has chosen.
+void settle_data(const BuildPatchRequest &request, ImageReport &report) {
+  for (Hazard &hazard : report.hazards)
+    if (const auto chosen = request.data.find(hazard.item); hazard.kind == "data" && chosen != request.data.end()) hazard.settled = chosen->second;
+}
+
 bool is_allowed(const Hazard &hazard, const std::set<std::string> &allowed) {
   return allowed.contains(hazard.item) || allowed.contains(cat(hazard.kind, ":", hazard.item));
+}
+
+// What else can be done, for the kinds that are refused.
+std::string ways_out(const std::vector<Hazard> &hazards) {
+  const auto any = [&](std::string_view kind) {
+    return std::any_of(hazards.begin(), hazards.end(), [&](const Hazard &hazard) { return hazard.kind == kind && hazard.settled.empty(); });
+  };
+  std::string text;
+  if (any("layout")) text += "leave the type as it is and attach the new fields to its objects as shadow data (suture/patch.h, suture_shadow_get); ";
+  if (any("data")) text += "--data NAME=keep leaves the running value of a variable, --data NAME=write-if-old writes the new one where the running one is the old; ";
+  if (any("constructor")) text += "do it in a hook (suture/patch.h) or in a replaced function; ";
+  if (any("signature")) text += "keep the function as it is and add one with the new parameters; ";
+  return text;
 }
 
 Status check_hazards(const std::vector<Hazard> &hazards, const BuildPatchRequest &request, const std::string &path) {
   std::string refused;
   std::string allow;
   for (const Hazard &hazard : hazards) {
-    if (is_allowed(hazard, request.allowed)) continue;
+    if (!hazard.settled.empty() || is_allowed(hazard, request.allowed)) continue;
     refused += cat("\n  ", hazard.kind, " ", hazard.item, ": ", hazard.detail);
     allow += cat(" --allow=", hazard.kind, ":", hazard.item);
   }
   if (refused.empty()) return {};
   return Error::refused(cat("the fix is not safe to apply to a running ", path, ":", refused))
-      .with_next(cat("if you know that it is safe, allow each by name:", allow));
+      .with_next(cat(ways_out(hazards), "if you know that it is safe, allow each by name:", allow));
 }
 
 Status check_share(const MatchTotals &totals, const std::string &path) {
@@ -180,9 +266,9 @@ void add_to_package(const BuildPatchRequest &request, const ImageReport &report,
   for (const PatchedFunction &function : report.functions)
     entry.functions.push_back({function.name, function.old_size_bytes, function.new_size_bytes, function.reason});
   for (const Hazard &hazard : report.hazards)
-    package.hazards.push_back({hazard.kind, hazard.item, hazard.detail, is_allowed(hazard, request.allowed)});
+    package.hazards.push_back({hazard.kind, hazard.item, hazard.detail, hazard.settled.empty() && is_allowed(hazard, request.allowed), hazard.settled});
   for (const Difference &difference : report.left)
-    package.hazards.push_back({"left", difference.name, cat("the fix changes it and it stays as it is (", difference.reason, ")"), true});
+    package.hazards.push_back({"left", difference.name, cat("the fix changes it and it stays as it is (", difference.reason, ")"), true, {}});
   package.images.push_back(std::move(entry));
 }
 
@@ -194,33 +280,36 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
   report.build_id = image.id;
   report.base_bytes = image.bytes.size();
-  const Objects objects = TRY(load_objects(linked));
+  Objects objects = TRY(load_objects(linked));
   whole.objects += objects.changed.size();
   whole.changed_objects += static_cast<size_t>(std::count(objects.changed.begin(), objects.changed.end(), true));
 
-  const Program pre = Program::make(objects.pre);
-  const Program post = Program::make(objects.post);
-  CodeCache pre_code(pre, *arch);
-  CodeCache post_code(post, *arch);
-  const Twins twins = Twins::make(pre_code, post_code, objects.changed);
-  Comparison comparison = Comparison::make(pre_code, post_code, twins, objects.changed);
-  comparison.leave(post, request.left);
-  report.left = comparison.left();
-  report.differences = comparison.differences();
-  for (const Difference &difference : report.differences) report.object_of_difference.push_back(post.object(difference.object).path);
+  auto builds = std::make_unique<Compared>(objects, *arch, request.left);
+  report.left = builds->comparison.left();
+  report.differences = builds->comparison.differences();
+  for (const Difference &difference : report.differences) report.object_of_difference.push_back(builds->post.object(difference.object).path);
   if (report.differences.empty()) return {};
 
-  const Solution solution = locate_in_image(pre, image, *arch, objects.from_tree);
-  report.match = solution.totals();
+  const Located located{locate_in_image(builds->pre, image, *arch, objects.from_tree), load_pre_output(linked), load_import_versions(linked)};
+  report.match = located.solution.totals();
   TRY(check_share(report.match, report.path));
-  const std::optional<Image> pre_output = load_pre_output(linked);
-  const std::map<std::string, std::string> import_versions = load_import_versions(linked);
-  const DiffInput input{&pre_code, &post_code, &twins, &comparison, &solution, &image, pre_output ? &*pre_output : nullptr, &import_versions};
-  report.hazards = find_data_hazards(input);
+  DiffInput input = located.input(*builds, objects, image);
+  report.hazards = find_data_hazards(input, report.notes);
   TRY(find_type_hazards(linked, input, report));
+  settle_data(request, report);
   // What may not change and what cannot be bound are told together.
   Refusals refusals;
   TRY(refusals.keep(check_hazards(report.hazards, request, report.path)));
+  Result<std::vector<ValueWrite>> writes = plan_value_writes(input, values_to_write(request));
+  if (!writes) {
+    TRY(refusals.keep(std::move(writes).error()));
+    return refusals.all();
+  }
+  if (!writes->empty()) {
+    add_value_writers(*writes, *arch, objects.post);
+    builds = std::make_unique<Compared>(objects, *arch, request.left);
+    input = located.input(*builds, objects, image);
+  }
   Result<MadePatch> result = make_patch(input);
   if (!result) TRY(refusals.keep(std::move(result).error()));
   TRY(refusals.all());
@@ -230,6 +319,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   if (made.object.redirects.empty() && made.object.author.hooks.empty()) return {};
 
   HotImage hot = TRY(link_patch(made.object, image, request.id));
+  hot.initial_values = TRY(initial_values(input, *writes));
   hot.sequence = request.sequence;
   hot.supersedes = request.supersedes_ids;
   for (const HotSegment &segment : hot.segments) report.code_and_data_bytes += segment.bytes.size();
@@ -280,6 +370,7 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
   report.post_seconds = built.post_seconds;
   Refusals refusals;
   std::set<std::string> nothing_to_leave = request.left;
+  std::map<std::string, std::string> nothing_to_set = request.data;
   for (const LinkedImage &linked : built.images) {
     ImageReport &image = report.images.emplace_back();
     std::error_code error;
@@ -292,11 +383,15 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
     if (!made) made = std::move(made).error().during(cat("making the patch for ", linked.shipped_path));
     TRY(refusals.keep(std::move(made)));
     for (const Difference &difference : image.left) nothing_to_leave.erase(difference.name);
+    for (const Hazard &hazard : image.hazards)
+      if (hazard.kind == "data") nothing_to_set.erase(hazard.item);
     if (image.hot_bytes == 0) report.unaffected.push_back(image.path);
   }
   TRY(refusals.all());
   if (!nothing_to_leave.empty())
     return Error::refused(cat("the fix changes no function named ", *nothing_to_leave.begin(), " that could be left")).with_next("--explain names what it changes");
+  if (!nothing_to_set.empty())
+    return Error::refused(cat("the fix changes the initial value of no variable named ", nothing_to_set.begin()->first)).with_next("--explain names what it changes");
   report.review.files = review_sources(request.build.pre_dir, request.build.post_dir, built.source_changes);
   report.package.review = write_review(report.review);
   report.no_change = report.package.images.empty();

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct BuildPatchRequest {
   std::vector<std::string> requires_ids;
   std::vector<std::string> supersedes_ids;
   std::set<std::string> allowed;   // "kind:item" or "item" of hazards that the author allows
+  std::map<std::string, std::string> data;  // changed variables: "keep" or "write-if-old" (PackageHazard::settled)
   std::set<std::string> left;      // changed functions that the author wants to stay as they are
 };
 

@@ -138,7 +138,7 @@ class Page {
     HtmlTable table({"hazard", "item", "allowed", "what"});
     for (const PackageHazard &hazard : package_.hazards)
       table.add({escaped(hazard.kind), cat("<code>", escaped(hazard.item), "</code>"),
-                 hazard.allowed ? "<span class=\"warn\">by the author</span>" : "no", escaped(hazard.detail)});
+                 hazard.allowed ? cat("<span class=\"warn\">", escaped(settlement_of(hazard)), "</span>") : escaped(settlement_of(hazard)), escaped(hazard.detail)});
     return "<h2>Hazards</h2>\n" + (package_.hazards.empty() ? "<p class=\"soft\">None was found.</p>\n" : table.text());
   }
 

@@ -10,6 +10,7 @@
 #include "base/cat.h"
 #include "base/file.h"
 #include "build/dwarf_types.h"
+#include "build/type_graph.h"
 #include "fuzz.h"
 
 using namespace suture;
@@ -22,6 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   // One object read twice has no differences; one that cannot be read is the only thing that may be told of it.
   if (!report || report->layouts.size() > 1 || !report->signatures.empty()) std::abort();
   if (!report->layouts.empty() && report->layouts.front().keyword != "object") std::abort();
+  // The graph of its types is read by the same means; what cannot be read is named.
+  const auto graph = read_type_graph({{"fuzz.o", path}});
+  if (!graph || graph->unread.size() > 1) std::abort();
   return 0;
 }
 

@@ -28,7 +28,7 @@ std::vector<Bytes> suture_fuzz_seeds() {
   package.id = "seed";
   package.cves = {"CVE-2025-1"};
   package.requires_ids = {"other"};
-  package.hazards = {{"layout", "struct s", "grew", true}};
+  package.hazards = {{"layout", "struct s", "grew", true, "evidence"}};
   PackageImage image;
   image.path = "/usr/bin/seed";
   image.build_id = {ImageId::Kind::elf_build_id, Bytes(20, 7)};

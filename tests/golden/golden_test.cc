@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "diff/data_hazards.h"
 #include "tests/compiler/compiled_pair.h"
 
 namespace suture {
@@ -45,7 +46,9 @@ std::string describe(const LoadedPair &pair) {
   for (const Difference &difference : pair.comparison->differences())
     out += cat(name_of(difference.change), " ", difference.name, ": ", difference.reason, "\n");
   if (out.empty()) out = "no difference\n";
-  for (const Hazard &hazard : find_data_hazards(pair.input())) out += cat("hazard ", hazard.kind, " ", hazard.item, ": ", hazard.detail, "\n");
+  std::vector<std::string> notes;
+  for (const Hazard &hazard : find_data_hazards(pair.input(), notes)) out += cat("hazard ", hazard.kind, " ", hazard.item, ": ", hazard.detail, "\n");
+  for (const std::string &note : notes) out += cat("note ", note, "\n");
   std::string patch = describe_patch(pair.input());
   for (size_t at; (at = patch.find(pair.shipped.path)) != std::string::npos;) patch.replace(at, pair.shipped.path.size(), "IMAGE");
   return out + patch;

@@ -22,6 +22,7 @@ class Construct:
     matrix-no-change        the fix changes no code; tried alone
     matrix-allow: HAZARD    allowed by name
     matrix-quick: FLAVOUR   of the flavours that ./check runs only these (what takes long to compile)
+    matrix-data: CHOICES    what becomes of changed initial values, NAME=keep or NAME=write-if-old
     """
 
     def __init__(self, path):
@@ -33,6 +34,7 @@ class Construct:
         self.flags = self._words("flags")
         self.allow = self._words("allow")
         self.quick = self._words("quick")
+        self.data = self._words("data")
         refused = re.search(r"matrix-refused: (.*)", self.text)
         self.refused = refused.group(1).strip() if refused else None
         self.no_change = "matrix-no-change" in self.text

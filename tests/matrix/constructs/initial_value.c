@@ -1,4 +1,4 @@
-// matrix-refused: data limit_of_all: initial value
+// matrix-refused: data limit_of_all: initial value of existing data changed: 5 -> 6
 #include "construct.h"
 
 #ifdef FIXED
