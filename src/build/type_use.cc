@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kPointerBytes = 8;
 constexpr uint64_t kMaxRegisterBytes = 16;  // larger aggregates are passed in memory (x86-64 psABI 3.2.3)
 
-int tag_of(Dwarf_Die entry) { return ::dwarf_tag(&entry); }
+int entry_tag(Dwarf_Die entry) { return ::dwarf_tag(&entry); }
 
 bool is_transparent(int tag) {
   switch (tag) {
@@ -42,7 +42,7 @@ std::string bounds(Dwarf_Die array, uint64_t &count) {
   std::string text;
   count = 1;
   for (auto child = first_child(array); child; child = sibling(*child)) {
-    if (tag_of(*child) != DW_TAG_subrange_type) continue;
+    if (entry_tag(*child) != DW_TAG_subrange_type) continue;
     auto n = number(*child, DW_AT_count);
     // An upper bound of -1 says that there are none.
     if (!n) if (const auto upper = number(*child, DW_AT_upper_bound)) n = *upper + 1;
@@ -57,12 +57,12 @@ std::string bounds(Dwarf_Die array, uint64_t &count) {
 std::optional<Dwarf_Die> TypeUses::reference_type(Dwarf_Die entry) { return reference(entry, DW_AT_type); }
 
 std::optional<Dwarf_Die> TypeUses::stripped(std::optional<Dwarf_Die> type) {
-  for (unsigned depth = 0; type && is_transparent(tag_of(*type)) && depth < kMaxTypeDepth; ++depth) type = reference_type(*type);
+  for (unsigned depth = 0; type && is_transparent(entry_tag(*type)) && depth < kMaxTypeDepth; ++depth) type = reference_type(*type);
   return type;
 }
 
 bool TypeUses::is_aggregate(Dwarf_Die type) {
-  const int tag = tag_of(type);
+  const int tag = entry_tag(type);
   return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
 }
 
@@ -82,7 +82,7 @@ TypeUse TypeUses::use(std::optional<Dwarf_Die> type, unsigned depth) {
 }
 
 TypeUse TypeUses::make(Dwarf_Die type, unsigned depth) {
-  const int tag = tag_of(type);
+  const int tag = entry_tag(type);
   const uint64_t size_bytes = number(type, DW_AT_byte_size).value_or(0);
   if (is_transparent(tag)) {
     TypeUse out = use(reference_type(type), depth);
@@ -104,7 +104,7 @@ TypeUse TypeUses::make(Dwarf_Die type, unsigned depth) {
     case DW_TAG_ptr_to_member_type: {
       // To a function it is a pointer and an adjustment (Itanium C++ ABI 2.3).
       const auto target = stripped(reference_type(type));
-      const bool to_function = target && tag_of(*target) == DW_TAG_subroutine_type;
+      const bool to_function = target && entry_tag(*target) == DW_TAG_subroutine_type;
       return {to_function ? 16u : 8u, to_function ? "m16" : "m8", "", "pointer to member"};
     }
     default: return {size_bytes, cat("?", size_bytes), "", std::string(name_of(type))};
@@ -122,9 +122,9 @@ TypeUse TypeUses::array(Dwarf_Die type, unsigned depth) {
 TypeUse TypeUses::pointer(Dwarf_Die type, unsigned depth) {
   const std::optional<Dwarf_Die> direct = reference_type(type);
   const std::optional<Dwarf_Die> target = stripped(direct);
-  const int tag = tag_of(type);
+  const int tag = entry_tag(type);
   std::string text;
-  if (target && tag_of(*target) == DW_TAG_subroutine_type) text = prototype(*target, depth + 1);
+  if (target && entry_tag(*target) == DW_TAG_subroutine_type) text = prototype(*target, depth + 1);
   else text = cat(target ? use(direct, depth).text : "void", tag == DW_TAG_pointer_type ? " *" : tag == DW_TAG_reference_type ? " &" : " &&");
   return {kPointerBytes, cat("p", kPointerBytes), pointee(target, depth), text};
 }
@@ -133,15 +133,15 @@ std::string TypeUses::prototype(Dwarf_Die function, unsigned depth) {
   std::string parameters;
   for (auto child = first_child(function); child; child = sibling(*child)) {
     const std::string_view comma = parameters.empty() ? "" : ", ";
-    if (tag_of(*child) == DW_TAG_unspecified_parameters) parameters += cat(comma, "...");
-    if (tag_of(*child) == DW_TAG_formal_parameter) parameters += cat(comma, use(reference_type(*child), depth).text);
+    if (entry_tag(*child) == DW_TAG_unspecified_parameters) parameters += cat(comma, "...");
+    if (entry_tag(*child) == DW_TAG_formal_parameter) parameters += cat(comma, use(reference_type(*child), depth).text);
   }
   return cat(use(reference_type(function), depth).text, " (*)(", parameters, ")");
 }
 
 std::string TypeUses::pointee(std::optional<Dwarf_Die> target, unsigned depth) {
   if (!target || depth > kMaxTypeDepth) return {};
-  switch (tag_of(*target)) {
+  switch (entry_tag(*target)) {
     case DW_TAG_subroutine_type: return calling(*target, depth + 1);
     case DW_TAG_structure_type:
     case DW_TAG_class_type:
@@ -164,8 +164,8 @@ std::string TypeUses::pointee(std::optional<Dwarf_Die> target, unsigned depth) {
 std::string TypeUses::calling(Dwarf_Die function, unsigned depth) {
   std::string text = "fn(";
   for (auto child = first_child(function); child; child = sibling(*child)) {
-    if (tag_of(*child) == DW_TAG_unspecified_parameters) text += "...,";
-    if (tag_of(*child) == DW_TAG_formal_parameter) text += passing(reference_type(*child), depth) + ",";
+    if (entry_tag(*child) == DW_TAG_unspecified_parameters) text += "...,";
+    if (entry_tag(*child) == DW_TAG_formal_parameter) text += passing(reference_type(*child), depth) + ",";
   }
   return cat(text, ")", passing(reference_type(function), depth));
 }
@@ -182,7 +182,7 @@ std::string TypeUses::passing(std::optional<Dwarf_Die> type, unsigned depth) {
   const TypeUse used = use(type, depth);
   const std::optional<Dwarf_Die> plain = stripped(type);
   if (!plain) return {};
-  if (tag_of(*plain) == DW_TAG_array_type) return is_set(*plain, DW_AT_GNU_vector) ? cat("v", used.size_bytes) : "i8";
+  if (entry_tag(*plain) == DW_TAG_array_type) return is_set(*plain, DW_AT_GNU_vector) ? cat("v", used.size_bytes) : "i8";
   if (!is_aggregate(*plain)) return used.layout.starts_with("p") ? "i8" : used.layout;
   // A type with a destructor or copy constructor of its own goes by address.
   if (number(*plain, DW_AT_calling_convention) == DW_CC_pass_by_reference) return "i8";
@@ -198,7 +198,7 @@ bool TypeUses::add_classes(std::optional<Dwarf_Die> type, uint64_t at, std::stri
   if (!plain || depth > kMaxTypeDepth) return true;
   const TypeUse used = use(plain, depth);
   if (is_aggregate(*plain)) return add_member_classes(*plain, at, classes, depth);
-  if (tag_of(*plain) == DW_TAG_array_type) {
+  if (entry_tag(*plain) == DW_TAG_array_type) {
     const uint64_t element_bytes = std::max<uint64_t>(1, use(reference_type(*plain), depth).size_bytes);
     for (uint64_t offset = 0; offset < std::min(used.size_bytes, kMaxRegisterBytes); offset += element_bytes)
       if (!add_classes(reference_type(*plain), at + offset, classes, depth + 1)) return false;
@@ -215,7 +215,7 @@ bool TypeUses::add_classes(std::optional<Dwarf_Die> type, uint64_t at, std::stri
 
 bool TypeUses::add_member_classes(Dwarf_Die aggregate, uint64_t at, std::string &classes, unsigned depth) {
   for (auto child = first_child(aggregate); child; child = sibling(*child)) {
-    const int tag = tag_of(*child);
+    const int tag = entry_tag(*child);
     if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || is_set(*child, DW_AT_external) || has(*child, DW_AT_declaration)) continue;
     uint64_t offset = location(*child, DW_AT_data_member_location).constant.value_or(0);
     if (const auto bits = number(*child, DW_AT_data_bit_offset)) offset = *bits / 8;
