@@ -1,6 +1,7 @@
 // Initial values that are written where the running ones are still the old: one is, one was changed by the program, and of a
 // third only the words that the fix changes count. A value that is left is not touched.
 // matrix-data: written_limit=write-if-old written_set=write-if-old written_table=write-if-old written_kept=keep
+// matrix-not: thinlto
 #include "construct.h"
 
 #define OWN __attribute__((visibility("hidden")))  // of a library only it

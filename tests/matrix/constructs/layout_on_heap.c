@@ -1,5 +1,6 @@
 // A type of which objects are alive: what speaks against it, and who makes them.
 // matrix-refused: layout on_heap: .*objects of it may be alive: variables of it are kept_on_heap .*made by heap_make \(40 bytes, by calloc\)
+// matrix-not: lto thinlto
 #include <stdlib.h>
 
 #include "construct.h"

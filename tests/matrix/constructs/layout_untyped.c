@@ -1,5 +1,6 @@
 // No variable and no type leads to it, but it comes back from memory without a type.
 // matrix-refused: layout untyped: .*objects of it may be alive: untyped_use has a pointer without a type in hand
+// matrix-not: lto thinlto
 #include <stdlib.h>
 
 #include "construct.h"

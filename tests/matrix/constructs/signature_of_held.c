@@ -1,5 +1,6 @@
 // Another signature of a function whose address the running program holds: it would be called with the old parameters.
 // matrix-refused: signature held_with: 2 parameters instead of 1.*its address is in
+// matrix-not: lto thinlto
 #include "construct.h"
 
 #ifdef FIXED
