@@ -64,7 +64,7 @@ class PatchMaker {
     if (in_.comparison->of(place.object, place.section) == Change::same) return {};
     const LocatedCode *located = in_.solution->code(*pre);
     if (located == nullptr) return consider_absent(difference, *pre);
-    if (!linked_names_.empty() && !is_linked(*pre)) return refuse_stray(*pre, *located);
+    if (!is_linked(*pre)) return refuse_stray(*pre, *located);
     binder_.replace(place, located->at);
     replaced_.push_back({&difference, *pre, place, located});
     return {};
@@ -72,7 +72,7 @@ class PatchMaker {
 
   Status consider_absent(const Difference &difference, const Place &pre) {
     const std::string name = in_.pre->program().describe(pre);
-    if (!linked_names_.empty() && !is_linked(pre)) {
+    if (!is_linked(pre)) {
       out_.not_in_image.push_back(name);
       return {};
     }
@@ -98,8 +98,10 @@ class PatchMaker {
     return false;
   }
 
-  // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there.
+  // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there, and so may all where
+  // the link keeps none or is not known.
   bool is_linked(const Place &pre) const {
+    if (linked_names_.empty()) return true;
     bool named = false;
     for (const uint32_t s : in_.pre->program().symbols_in(pre.object, pre.section)) {
       const ObjectSymbol &symbol = in_.pre->program().object(pre.object).symbols[s];

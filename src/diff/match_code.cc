@@ -157,12 +157,9 @@ class Matcher {
     if (a.insn.flow == Instruction::Flow::indirect_call) return b.flow == Instruction::Flow::call;
     if (a.insn.flow == Instruction::Flow::indirect) return b.flow == Instruction::Flow::jump;
     if (b.size_bytes != a.insn.size_bytes || !b.rel_is_memory || b.rel_offset != a.insn.rel_offset) return false;
-    const size_t opcode = a.insn.rel_offset - size_t{2};  // opcode, ModRM, disp32
     const ByteView pre = ByteView(pre_.bytes).subspan(a.at, a.insn.size_bytes);
-    const ByteView now = image_.subspan(here_, b.size_bytes);
-    for (size_t k = 0; k < a.insn.rel_offset; ++k)
-      if (k != opcode && pre[k] != now[k]) return false;
-    return pre[opcode] == 0x8b && now[opcode] == 0x8d;
+    Bytes direct(pre.begin(), pre.end());
+    return arch_.make_direct(direct) && std::memcmp(direct.data(), image_.data() + here_, a.insn.rel_offset) == 0;
   }
 
   void take_different(const CodeInstruction &a, const Instruction &b) {
