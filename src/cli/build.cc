@@ -194,6 +194,7 @@ Status check_form(const Options &options) {
   const bool patches = !options.source.empty() && !options.patches.empty();
   if (trees + patches + debian != 1 || (!options.to.empty() && !debian))
     return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE, or --debian SRC and --patch FILE or --to VERSION");
+  if (options.output.empty() && !options.plan) return Error::usage("-o PKG is needed: the package to write");
   if (!debian && (options.command.empty() || options.images.empty())) return Error::usage("--build CMD and --image FILE are needed without --debian");
   if (!debian && !options.buildinfo.empty()) return Error::usage("--buildinfo belongs to --debian");
   if (!debian && options.plan) return Error::usage("--plan belongs to --debian");
@@ -278,11 +279,11 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--package", options->packages, "with --debian: patch only this binary package (may be repeated)")->type_name("NAME")->allow_extra_args(false);
   command->add_option("--compiler", options->compiler, "with --debian: the compiler to build with, e.g. gcc-11 (default: by the date of the shipped files)")->type_name("NAME");
   command->add_option("--buildinfo", options->buildinfo, "with --debian: record of the shipped binaries' build, to compare versions with")->type_name("FILE");
-  command->add_option("--patch", options->patches, "patch file with the fix (may be repeated)")->type_name("FILE")->allow_extra_args(false);
+  command->add_option("--patch", options->patches, "patch file with the fix (may be repeated); with --debian also VERSION/NAME, of that version's series")->type_name("FILE")->allow_extra_args(false);
   command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD");
   command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")
       ->type_name("FILE[=BUILD_OUTPUT]")->allow_extra_args(false);
-  command->add_option("-o,--output", options->output, "package to write")->type_name("PKG")->required();
+  command->add_option("-o,--output", options->output, "package to write")->type_name("PKG");
   command->add_option("--id", options->id, "id of the patch (default: the package's file name)");
   command->add_option("--sequence", options->sequence, "number that grows with each package of one id");
   command->add_option("--patch-version", options->version, "version to show to people");

@@ -127,6 +127,11 @@ Result<std::vector<Stanza>> Apt::binaries(const std::vector<std::string> &packag
   return all;
 }
 
+Result<std::string> Apt::policy(std::vector<std::string> packages) const {
+  packages.insert(packages.begin(), {"/usr/bin/apt-cache", "policy"});
+  return run(std::move(packages));
+}
+
 Status Apt::download_source(const std::string &source, const std::string &version, const fs::path &folder) const {
   const std::vector<std::string> words = {"/usr/bin/apt-get", "source", "--only-source", cat(source, "=", version)};
   std::vector<std::string> download = words, list = words;

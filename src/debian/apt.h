@@ -36,6 +36,8 @@ class Apt {
   Result<std::vector<Stanza>> sources(const std::string &source) const;
   // The stanzas of all versions of binary packages; names that nothing has are passed over.
   Result<std::vector<Stanza>> binaries(const std::vector<std::string> &packages) const;
+  // What apt would install of them, as `apt-cache policy` says it for a host that has nothing yet.
+  Result<std::string> policy(std::vector<std::string> packages) const;
   // Puts the .dsc and what it names into `folder`. A .dsc that is served no more is made anew from the index, which kDscMadeMark
   // beside it then tells.
   static constexpr const char *kDscMadeMark = "dsc-is-of-the-index";

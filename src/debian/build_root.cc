@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/cat.h"
@@ -26,7 +27,15 @@ constexpr const char *kSearchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 constexpr const char *kPasswdLine = "suture-build:x:65432:65432::/nonexistent:/bin/sh\n";
 constexpr const char *kGroupLine = "suture-build:x:65432:\n";
 constexpr uint64_t kMaxRootOutputBytes = 256u << 20;
+// What no image comes of is not built: tests, documentation, libraries of other instruction sets, the installer's packages. None of
+// these changes what the other packages hold (https://wiki.debian.org/BuildProfileSpec).
+constexpr const char *kProfiles = "nocheck nodoc nobiarch noudeb";
 constexpr const char *kReadyMark = ".suture-root";
+
+std::string comma_separated(std::string words) {
+  std::replace(words.begin(), words.end(), ' ', ',');
+  return words;
+}
 
 Status append_text(const fs::path &file, std::string_view text) {
   std::string content = TRY(read_text(file));
@@ -169,8 +178,8 @@ Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
     fs::copy_file(dsc, root_ / inside.back().substr(1), fs::copy_options::overwrite_existing, error);
     if (error) return Error::failed(cat("cannot copy ", dsc.string(), ": ", error.message()));
   }
-  // What builds the packages of an architecture, as build daemons do; tests and documentation are not built.
-  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", "nocheck,nodoc", "build-dep"};
+  // What builds the packages of an architecture, as build daemons do.
+  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", comma_separated(kProfiles), "build-dep"};
   words.insert(words.end(), inside.begin(), inside.end());
   return run_apt(std::move(words));
 }
@@ -195,7 +204,7 @@ Status BuildRoot::run_apt(std::vector<std::string> words) const {
 
 std::vector<std::string> BuildRoot::environment() const {
   return {kSearchPath, "HOME=/nonexistent", "LOGNAME=suture-build", "USER=suture-build", "SHELL=/bin/sh",
-          "DEB_BUILD_OPTIONS=nocheck nodoc", "DEB_BUILD_PROFILES=nocheck nodoc",
+          "DEB_BUILD_OPTIONS=nocheck nodoc", cat("DEB_BUILD_PROFILES=", kProfiles),
           // Nothing of what is run here, cleaning and compiling, needs root's rights, though older rules ask for them (dh_testroot).
           "DEB_RULES_REQUIRES_ROOT=no"};
 }

@@ -7,6 +7,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "debian/choose_version.h"
 #include "debian/run_tool.h"
 
 namespace suture {
@@ -140,16 +141,6 @@ class Finder {
 };
 
 }  // namespace
-
-SourceName source_of_binary(const Stanza &stanza) {
-  SourceName name{stanza.get("package"), stanza.get("version")};
-  const std::string &source = stanza.get("source");
-  if (source.empty()) return name;
-  const size_t open = source.find(" (");
-  name.source = source.substr(0, open);
-  if (open != std::string::npos && source.ends_with(')')) name.version = source.substr(open + 2, source.size() - open - 3);
-  return name;
-}
 
 Result<Shipped> find_shipped(const Apt &apt, const BuildRoot &root, const SourceName &source, const std::vector<std::string> &packages,
                              const fs::path &folder, const Say &say) {

@@ -29,7 +29,4 @@ struct Shipped {
 Result<Shipped> find_shipped(const Apt &apt, const BuildRoot &root, const SourceName &source, const std::vector<std::string> &packages,
                              const std::filesystem::path &folder, const Say &say);
 
-// "redis (5:7.0.15-1~deb12u7)" or nothing beside the binary's own name and version: the source that a binary is of.
-SourceName source_of_binary(const Stanza &stanza);
-
 }  // namespace suture

@@ -4,6 +4,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "debian/choose_version.h"
 #include "debian/run_tool.h"
 
 namespace suture {
@@ -11,19 +12,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uint64_t kMaxSeriesBytes = 1u << 20;
+constexpr size_t kShownPatches = 12;
 constexpr uint64_t kMaxNamesBytes = 1u << 20;
+// As installed_of() reads it.
+constexpr const char *kInstalledFormat = "${db:Status-Status}\\t${source:Package}\\t${source:Version}\\t${Package}\\t${Version}\\n";
 
 Result<fs::path> find_dsc(const fs::path &folder) {
   std::error_code error;
   for (const fs::directory_entry &entry : fs::directory_iterator(folder, error))
     if (entry.path().extension() == ".dsc") return entry.path();
   return Error::failed(cat("there is no .dsc in ", folder.string()));
-}
-
-std::string versions_in(const std::vector<Stanza> &stanzas) {
-  std::string text;
-  for (const Stanza &stanza : stanzas) text += cat(text.empty() ? "" : ", ", stanza.get("version"));
-  return text;
 }
 
 // Format 1.0 leaves a quilt series for debian/rules to apply; both trees must have it applied, or a patch would not fit.
@@ -34,13 +33,41 @@ bool has_unapplied_series(const fs::path &tree) {
   return old_format && fs::exists(tree / "debian/patches/series", error);
 }
 
+// A name that only a binary package has is a slip that is easily made: who makes it is told.
+Result<std::vector<Stanza>> stanzas_of(const Apt &apt, const std::string &source) {
+  Result<std::vector<Stanza>> stanzas = apt.sources(source);
+  if (stanzas) return stanzas;
+  for (const Stanza &binary : TRY(apt.binaries({source}))) {
+    const std::string of = source_of_binary(binary).source;
+    if (is_package_name(of) && of != source)
+      return Error::refused(cat(source, " is a binary package, of the source package ", of)).with_next(cat("suture build --debian ", of, " --package ", source));
+  }
+  return stanzas;
+}
+
+Result<std::vector<BinaryOfSource>> binaries_of(const Apt &apt, const std::string &source, const std::vector<std::string> &packages) {
+  std::vector<BinaryOfSource> found;
+  for (const Stanza &stanza : TRY(apt.binaries(packages))) {
+    const SourceName of = source_of_binary(stanza);
+    if (of.source == source && is_version(of.version)) found.push_back({stanza.get("package"), stanza.get("version"), of.version});
+  }
+  return found;
+}
+
+// Of the source; empty when apt would install none of its binaries.
+Result<std::string> candidate_of(const Apt &apt, const std::string &source, const std::vector<std::string> &packages) {
+  const BinaryOfSource candidate = first_candidate(TRY(apt.policy(packages)));
+  if (candidate.version.empty()) return std::string();
+  for (const BinaryOfSource &binary : TRY(binaries_of(apt, source, {candidate.package})))
+    if (binary.version == candidate.version) return binary.source_version;
+  return std::string();
+}
+
 // Fills the folder; gives the names of the binary packages that the source makes.
 Result<std::string> fetch_files(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
   const std::vector<Stanza> stanzas = TRY(apt.sources(name.source));
   const auto found = std::find_if(stanzas.begin(), stanzas.end(), [&](const Stanza &s) { return s.get("version") == name.version; });
-  if (found == stanzas.end())
-    return Error::refused(cat("the mirror does not serve version ", name.version, " of ", name.source, " any more or yet"))
-        .with_next(cat("it has ", versions_in(stanzas)));
+  if (found == stanzas.end()) return Error::refused(cat("the mirror does not serve version ", name.version, " of ", name.source, " any more or yet"));
   std::error_code error;
   fs::remove_all(folder, error);
   fs::create_directories(folder, error);
@@ -52,24 +79,30 @@ Result<std::string> fetch_files(const Apt &apt, const SourceName &name, const fs
 
 }  // namespace
 
-Result<std::string> choose_version(const Apt &apt, const std::string &source) {
-  const std::vector<Stanza> stanzas = TRY(apt.sources(source));
-  const std::string installed = TRY(run_tool_for_output({{"/usr/bin/dpkg-query", "-W", "-f", "${source:Package} ${source:Version}\\n"}}));
-  std::string newest;
+Result<std::string> resolve_version(const Apt &apt, const SourceName &asked) {
+  const std::vector<Stanza> stanzas = TRY(stanzas_of(apt, asked.source));
+  KnownVersions known;
+  std::vector<std::string> packages;
   for (const Stanza &stanza : stanzas) {
-    const std::string &version = stanza.get("version");
-    if (!is_version(version)) continue;
-    if (("\n" + installed).find(cat("\n", source, " ", version, "\n")) != std::string::npos) return version;
-    if (newest.empty() || compare_versions(newest, version) < 0) newest = version;
+    if (!is_version(stanza.get("version"))) continue;
+    known.served.push_back(stanza.get("version"));
+    for (const std::string &package : words_of(stanza.get("binary")))
+      if (is_package_name(package)) packages.push_back(package);
   }
-  if (newest.empty()) return Error::refused(cat("the mirror has no version of ", source));
-  return newest;
+  known.installed = installed_of(asked.source, TRY(run_tool_for_output({{"/usr/bin/dpkg-query", "-W", "-f", kInstalledFormat}})));
+  if (asked.version.empty()) {
+    if (known.installed.empty()) known.candidate = TRY(candidate_of(apt, asked.source, packages));
+    return version_in_use(asked.source, known);
+  }
+  if (std::find(known.served.begin(), known.served.end(), asked.version) == known.served.end())
+    known.on_mirror = TRY(binaries_of(apt, asked.source, packages));
+  return version_named(asked, known);
 }
 
 Result<FetchedSource> fetch_source(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
   FetchedSource source{name.version, folder, {}, {}, {}};
   // Holds the names of the binary packages, so that the mirror need not be asked twice.
-  const fs::path complete = folder / "fetched";
+  const fs::path complete = folder / kFetchedMark;
   Result<std::string> packages = read_text(complete, kMaxNamesBytes);
   if (!packages || packages->empty()) packages = TRY(fetch_files(apt, name, folder, say));
   TRY(write_file_atomic(complete, as_bytes(*packages)));
@@ -97,6 +130,37 @@ Status unpack_source(const FetchedSource &source, const BuildRoot &root, const S
               "applying the series of patches");
   }
   return write_file_atomic(source.folder / "unpacked", {});
+}
+
+std::optional<SeriesPatch> parse_series_patch(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos || !is_version(text.substr(0, slash))) return std::nullopt;
+  const std::string name(text.substr(slash + 1));
+  const fs::path path(name);
+  if (name.empty() || path.is_absolute() || path.lexically_normal() != path || *path.begin() == "..") return std::nullopt;
+  return SeriesPatch{std::string(text.substr(0, slash)), name};
+}
+
+Result<fs::path> find_series_patch(const FetchedSource &source, const std::string &name) {
+  const fs::path folder = source.tree() / "debian/patches";
+  const Result<std::string> series = read_text(folder / "series", kMaxSeriesBytes);
+  if (!series) return Error::refused(cat(source.version, " has no series of patches"));
+  std::vector<std::string> names;
+  for (size_t at = 0; at < series->size();) {  // "NAME [-pN] [# comment]" a line
+    const size_t end = std::min(series->find('\n', at), series->size());
+    const std::vector<std::string> words = words_of(std::string_view(*series).substr(at, end - at));
+    at = end + 1;
+    if (words.empty() || words[0].starts_with('#')) continue;
+    if (words[0] == name) return folder / name;
+    names.push_back(words[0]);
+  }
+  std::vector<std::string> alike;
+  for (const std::string &other : names)
+    if (other.find(fs::path(name).stem().string()) != std::string::npos) alike.push_back(other);
+  std::string shown;  // the newest are at the end
+  std::vector<std::string> &told = alike.empty() ? names : alike;
+  for (size_t i = told.size() - std::min(told.size(), kShownPatches); i < told.size(); ++i) shown += cat(shown.empty() ? "" : ", ", told[i]);
+  return Error::refused(cat("the series of ", source.version, " has no patch ", name)).with_next(cat(alike.empty() ? "it ends with " : "it has ", shown));
 }
 
 }  // namespace suture

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -11,6 +13,9 @@
 #include "debian/version.h"
 
 namespace suture {
+
+// In a source's folder once it is all there.
+inline constexpr const char *kFetchedMark = "fetched";
 
 struct FetchedSource {
   std::string version;
@@ -21,10 +26,19 @@ struct FetchedSource {
   std::filesystem::path tree() const { return folder / "tree"; }
 };
 
-// The version to take when none was given: the one installed on this host, else the newest.
-Result<std::string> choose_version(const Apt &apt, const std::string &source);
+// The version of the source that is meant by what was asked: see choose_version.h.
+Result<std::string> resolve_version(const Apt &apt, const SourceName &asked);
 Result<FetchedSource> fetch_source(const Apt &apt, const SourceName &name, const std::filesystem::path &folder, const Say &say);
 // Unpacks as dpkg-source does, by the root's own dpkg-source and without privileges.
 Status unpack_source(const FetchedSource &source, const BuildRoot &root, const Say &say);
+
+// A patch named out of the series of a version of the package: "1.0-2/CVE-1.patch", "1.0-2/upstream/CVE-1.patch".
+struct SeriesPatch {
+  std::string version;
+  std::string name;  // below debian/patches
+};
+std::optional<SeriesPatch> parse_series_patch(std::string_view text);
+// The file of an unpacked source; refused when its series has no such patch, telling what it has.
+Result<std::filesystem::path> find_series_patch(const FetchedSource &source, const std::string &name);
 
 }  // namespace suture

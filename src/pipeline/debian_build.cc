@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <set>
 #include <thread>
@@ -64,6 +67,12 @@ std::string folder_name(std::string version) {
   return version;
 }
 
+std::string joined(const std::vector<std::string> &words) {
+  std::string text;
+  for (const std::string &word : words) text += cat(text.empty() ? "" : ", ", word);
+  return text;
+}
+
 Status remove_folder(const fs::path &folder) {
   std::error_code error;
   fs::remove_all(folder, error);
@@ -85,16 +94,19 @@ class Preparation {
 
   Status run() {
     const double start = now_seconds();
+    TRY(check_patches());
     TRY(check_private_roots());
     const Apt apt = TRY(Apt::open(request_.cache / "apt", say_));
     TRY(begin_report(apt));
     TRY(fetch(apt));
+    TRY(fetch_named_patches(apt));
     std::vector<fs::path> dsc_files = {old_source_.dsc};
     if (!request_.to.empty()) dsc_files.push_back(new_source_.dsc);
     auto setup = std::make_shared<Setup>(TRY(BuildRoot::open(apt, request_.cache, work_ / "root", dsc_files, say_)));
     report_.root_reused = setup->root.was_there();
     TRY_WHILE(unpack_source(old_source_, setup->root, say_), cat("unpacking the source of ", name_.version));
     if (!request_.to.empty()) TRY_WHILE(unpack_source(new_source_, setup->root, say_), cat("unpacking the source of ", request_.to));
+    TRY(find_named_patches(setup->root));
     const std::vector<std::string> packages = TRY(wanted_packages(old_source_));
     setup->shipped = TRY(find_shipped(apt, setup->root, name_, packages, work_ / "shipped", say_));
     report_.notes.insert(report_.notes.end(), setup->shipped.notes.begin(), setup->shipped.notes.end());
@@ -112,8 +124,8 @@ class Preparation {
  private:
   Status begin_report(const Apt &apt) {
     name_ = request_.source;
-    if (name_.version.empty()) name_.version = TRY(choose_version(apt, name_.source));
-    work_ = request_.work.empty() ? request_.cache / cat(name_.source, "_", folder_name(name_.version)) : fs::absolute(request_.work).lexically_normal();
+    if (!is_fetched(name_)) name_.version = TRY(resolve_version(apt, name_));
+    work_ = work_folder(name_);
     report_.source = name_.source;
     report_.version = name_.version;
     report_.to = request_.to;
@@ -122,10 +134,50 @@ class Preparation {
     return {};
   }
 
+  fs::path work_folder(const SourceName &name) const {
+    return request_.work.empty() ? request_.cache / cat(name.source, "_", folder_name(name.version)) : fs::absolute(request_.work).lexically_normal();
+  }
+  fs::path source_folder(const std::string &version) const { return work_ / "source" / folder_name(version); }
+
+  // Then the mirror need not be asked again what there is.
+  bool is_fetched(const SourceName &name) const {
+    return !name.version.empty() && fs::exists(work_folder(name) / "source" / folder_name(name.version) / kFetchedMark);
+  }
+
+  // Before anything that takes long: each is a file, or named out of the series of a version.
+  Status check_patches() {
+    for (const fs::path &patch : request_.patches) {
+      if (::access(patch.c_str(), R_OK) == 0) continue;
+      const int why = errno;
+      named_patches_[patch] = {};
+      if (!parse_series_patch(patch.string())) return Error::usage(cat("cannot read the patch ", patch.string(), ": ", std::strerror(why)))
+          .with_next("give a file, or VERSION/NAME for a patch of debian/patches of that version");
+    }
+    return {};
+  }
+
+  Status fetch_named_patches(const Apt &apt) {
+    for (auto &[patch, source] : named_patches_) {
+      const std::string version = parse_series_patch(patch.string())->version;
+      source = TRY(fetch_source(apt, {name_.source, version}, source_folder(version), say_));
+    }
+    return {};
+  }
+
+  Status find_named_patches(const BuildRoot &root) {
+    patches_ = request_.patches;
+    for (fs::path &patch : patches_) {
+      const auto named = named_patches_.find(patch);
+      if (named == named_patches_.end()) continue;
+      TRY_WHILE(unpack_source(named->second, root, say_), cat("unpacking the source of ", named->second.version));
+      patch = TRY(find_series_patch(named->second, parse_series_patch(patch.string())->name));
+    }
+    return {};
+  }
+
   Status fetch(const Apt &apt) {
-    const fs::path sources = work_ / "source";
-    old_source_ = TRY(fetch_source(apt, name_, sources / folder_name(name_.version), say_));
-    if (!request_.to.empty()) new_source_ = TRY(fetch_source(apt, {name_.source, request_.to}, sources / folder_name(request_.to), say_));
+    old_source_ = TRY(fetch_source(apt, name_, source_folder(name_.version), say_));
+    if (!request_.to.empty()) new_source_ = TRY(fetch_source(apt, {name_.source, request_.to}, source_folder(request_.to), say_));
     for (const std::vector<std::string> &notes : {old_source_.notes, new_source_.notes}) report_.notes.insert(report_.notes.end(), notes.begin(), notes.end());
     return {};
   }
@@ -147,7 +199,7 @@ class Preparation {
   Result<std::vector<std::string>> wanted_packages(const FetchedSource &source) const {
     for (const std::string &package : request_.packages)
       if (std::find(source.packages.begin(), source.packages.end(), package) == source.packages.end())
-        return Error::refused(cat("the source makes no package ", package));
+        return Error::refused(cat("the source makes no package ", package)).with_next(cat("it makes ", joined(source.packages)));
     return request_.packages.empty() ? source.packages : request_.packages;
   }
 
@@ -155,7 +207,7 @@ class Preparation {
     build_.pre_dir = old_source_.tree();
     build_.post_dir = work_ / "post";
     TRY(remove_folder(build_.post_dir));
-    if (request_.to.empty()) return make_patched_tree(build_.pre_dir, request_.patches, build_.post_dir);
+    if (request_.to.empty()) return make_patched_tree(build_.pre_dir, patches_, build_.post_dir);
     TRY(copy_tree(new_source_.tree(), build_.post_dir));
     // The version in the changelog goes into banners and build dates all over a package: it is no part of the fix.
     const WantedFile changelog = TRY(read_wanted(build_.pre_dir / "debian/changelog"));
@@ -231,6 +283,8 @@ class Preparation {
   const Say &say_;
   SourceName name_;
   FetchedSource old_source_, new_source_;
+  std::map<fs::path, FetchedSource> named_patches_;  // those of the request that are no files
+  std::vector<fs::path> patches_;                    // of the request, as files
   fs::path work_;
   std::string compiler_folder_;  // as the root sees it; empty: the default compiler
 };

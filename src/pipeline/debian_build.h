@@ -19,7 +19,8 @@ namespace suture {
 struct DebianRequest {
   SourceName source;                           // as the shipped binaries were built from
   std::string to;                              // version that has the fix; empty: the patches are the fix
-  std::vector<std::filesystem::path> patches;  // applied in order to the source with all its own patches applied
+  // Applied in order to the source with all its own patches applied: files, or VERSION/NAME of another version's series.
+  std::vector<std::filesystem::path> patches;
   std::filesystem::path cache;                 // what packages share: the mirror's lists, the minimal system
   std::filesystem::path work;                  // of this package; empty: below the cache
   std::vector<std::string> packages;           // binary packages to patch; none: all that the source makes

@@ -1,21 +1,9 @@
-#include "debian/shipped.h"
+#include "debian/apt.h"
 
 #include <gtest/gtest.h>
 
 namespace suture {
 namespace {
-
-Stanza stanza(const std::string &text) {
-  return parse_control(text)->at(0);
-}
-
-TEST(ShippedBinaries, AreOfTheSourceThatTheirStanzaNames) {
-  EXPECT_EQ(source_of_binary(stanza("Package: expat\nVersion: 2.5.0-1\n")).source, "expat");
-  EXPECT_EQ(source_of_binary(stanza("Package: libexpat1\nSource: expat\nVersion: 2.5.0-1\n")).version, "2.5.0-1");
-  const SourceName rebuilt = source_of_binary(stanza("Package: x\nSource: expat (2.5.0-1)\nVersion: 2.5.0-1+b1\n"));
-  EXPECT_EQ(rebuilt.source, "expat");
-  EXPECT_EQ(rebuilt.version, "2.5.0-1");
-}
 
 TEST(AptEntries, AreThoseOfDebianItself) {
   const auto targets = parse_control(
