@@ -1,6 +1,7 @@
 #include "apply/map_errand.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -73,10 +74,26 @@ class UnitErrands {
     for (const int64_t fd : TRY(list_descriptors(session_.process))) {
       if (std::binary_search(before.begin(), before.end(), fd)) continue;
       file_ = open_memory_file(session_.process, fd);
+      if (!file_) continue;
       in_target_ = fd;
-      if (file_) return ::fstat(file_.get(), &identity_) == 0;
+      opened_there_ = Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, session_.process.pidfd(), fd, 0)));
+      return ::fstat(file_.get(), &identity_) == 0;
     }
     return false;
+  }
+
+  // The process ran since: its descriptor must still be this file. Asked in a stop, so by the quicker call where the
+  // kernel has both that it takes (pidfd_getfd since 5.6, CONFIG_KCMP).
+  bool is_still_there() const {
+    if (opened_there_) {
+      const long order = ::syscall(SYS_kcmp, session_.process.live_thread(), ::getpid(), KCMP_FILE,
+                                   static_cast<unsigned long>(in_target_),
+                                   static_cast<unsigned long>(opened_there_.get()));
+      if (order >= 0) return order == 0;
+    }
+    struct stat now {};
+    return ::fstatat(session_.process.proc_fd(), cat("fd/", in_target_).c_str(), &now, 0) == 0 &&
+           now.st_ino == identity_.st_ino && now.st_dev == identity_.st_dev;
   }
 
   // The content is there before the mapping: the region never exists without its record.
@@ -99,13 +116,7 @@ class UnitErrands {
       errand.calls.push_back(map_call(record.data, PROT_READ | PROT_WRITE, in_target_, unit_.code.size()));
     errand.calls.push_back(map_call(record.code, PROT_READ | PROT_EXEC, in_target_, 0));
     errand.calls.push_back({SYS_close, {static_cast<uint64_t>(in_target_), 0, 0, 0, 0, 0}});
-    // The process ran meanwhile: the descriptor must still be this file.
-    const std::string link = cat("fd/", in_target_);
-    errand.still_wanted = [&] {
-      struct stat now {};
-      return ::fstatat(session_.process.proc_fd(), link.c_str(), &now, 0) == 0 && now.st_ino == identity_.st_ino &&
-             now.st_dev == identity_.st_dev;
-    };
+    errand.still_wanted = [&] { return is_still_there(); };
     const std::optional<ErrandReport> report = TRY(send(errand));
     if (!report) return false;
     session_.maps = TRY(session_.process.maps());
@@ -145,6 +156,7 @@ class UnitErrands {
   Session &session_;
   Unit &unit_;
   Fd file_;
+  Fd opened_there_;  // the target's own open file, not to be read or written
   int64_t in_target_ = -1;
   struct stat identity_ {};
 };

@@ -19,7 +19,7 @@ constexpr uint64_t kForeignStackScan = 256 << 10;
 constexpr uint64_t kMaxStackScan = uint64_t{64} << 20;
 constexpr uint64_t kMaxTotalScan = uint64_t{1} << 30;
 constexpr size_t kMaxScansPerThread = 16;
-constexpr size_t kFirstBufferWords = 32 << 10;
+constexpr size_t kFirstBufferWords = 8 << 10;
 // Of the ucontext behind a signal handler's return address.
 constexpr uint64_t kSavedSpOffset = 8 + 40 + 15 * 8;
 
@@ -150,6 +150,13 @@ struct Scan {
   RunRange range;
 };
 
+// A word on a stack that points at code: it may be a signal frame's return address.
+struct PossibleFrame {
+  Scan scan;
+  RunAddr at;
+  uint64_t word = 0;
+};
+
 struct ThreadState {
   const WatchedRange *hit = nullptr;  // by pc or by a stack word
   bool pc_inside = false;
@@ -170,6 +177,19 @@ class QuiescenceChecker::Check {
         executable_(maps),
         pages_(process),
         words_(kFirstBufferWords) {}
+
+  // Learns what the words on the first thread's stack point at while it is in use: in the stop few are new.
+  void rehearse() {
+    constexpr uint64_t kUsual = 16 << 10;
+    for (const Mapping &mapping : maps_.all()) {
+      if (mapping.name != "[stack]") continue;
+      const uint64_t size = std::min(kUsual, mapping.range.size_bytes);
+      ReadPiece piece{mapping.range.end() - size, {reinterpret_cast<uint8_t *>(words_.data()), static_cast<size_t>(size)}};
+      process_.read_many({&piece, 1});
+      collect_frames({}, std::span(words_).first(piece.read_bytes / 8));
+    }
+    learn_restorers(frames_);
+  }
 
   // Looks at the threads of the world that it has not seen yet.
   Status look_at(const std::vector<StoppedThread> &threads) {
@@ -238,22 +258,29 @@ class QuiescenceChecker::Check {
       at += scan.range.size_bytes / 8;
     }
     process_.read_many(pieces);
+    frames_.clear();
     for (size_t i = 0; i < scans.size(); ++i) {
       const ReadPiece &piece = pieces[i];
       if (piece.read_bytes == 0 && !piece.out.empty())
         return Error::failed(cat("cannot read the stack of thread ", threads_[scans[i].thread].tid));
       const uint64_t *first = reinterpret_cast<const uint64_t *>(piece.out.data());
-      scan_words(scans[i], {first, piece.read_bytes / 8}, more);
+      scan_words(scans[i], {first, piece.read_bytes / 8});
     }
+    learn_restorers(frames_);
+    for (const PossibleFrame &frame : frames_)
+      if (restorers_.at(frame.word)) follow_signal_frame(frame.scan, frame.at, more);
     return {};
   }
 
-  void scan_words(const Scan &scan, std::span<const uint64_t> words, std::vector<Scan> &more) {
-    for (size_t i = 0; i < words.size(); ++i) {
-      const uint64_t word = words[i];
+  void scan_words(const Scan &scan, std::span<const uint64_t> words) {
+    for (const uint64_t word : words)
       if (ranges_.may_hold(word)) note_word(scan.thread, RunAddr(word));
-      if (is_restorer(word)) follow_signal_frame(scan, scan.range.begin + i * 8, more);
-    }
+    collect_frames(scan, words);
+  }
+
+  void collect_frames(const Scan &scan, std::span<const uint64_t> words) {
+    for (size_t i = 0; i < words.size(); ++i)
+      if (executable_.contains(words[i])) frames_.push_back({scan, scan.range.begin + i * 8, words[i]});
   }
 
   void note_word(size_t thread, RunAddr word) {
@@ -263,18 +290,24 @@ class QuiescenceChecker::Check {
     if (states_[thread].hit == nullptr) states_[thread].hit = found;
   }
 
-  // Words that point at executable code are few; what they point at is looked at once.
-  bool is_restorer(uint64_t word) {
-    if (!executable_.contains(word)) return false;
-    const auto [entry, fresh] = restorers_.try_emplace(word, false);
-    if (fresh) {
-      constexpr std::array<uint8_t, 9> kLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-      constexpr std::array<uint8_t, 7> kShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
-      std::array<uint8_t, 9> code{};
-      entry->second =
-          pages_.read(RunAddr(word), code) && (code == kLong || std::equal(kShort.begin(), kShort.end(), code.begin()));
+  // Words that point at executable code are few, and are the same few from stack to stack; what they point at is looked
+  // at once, all of it by one call.
+  void learn_restorers(const std::vector<PossibleFrame> &frames) {
+    constexpr std::array<uint8_t, 9> kLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+    constexpr std::array<uint8_t, 7> kShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+    std::vector<std::pair<const uint64_t, bool> *> unknown;
+    for (const PossibleFrame &frame : frames)
+      if (const auto [entry, fresh] = restorers_.try_emplace(frame.word, false); fresh) unknown.push_back(&*entry);
+    std::vector<std::array<uint8_t, kLong.size()>> code(unknown.size());
+    std::vector<ReadPiece> pieces;
+    pieces.reserve(unknown.size());
+    for (size_t i = 0; i < unknown.size(); ++i) pieces.push_back({RunAddr(unknown[i]->first), code[i]});
+    process_.read_many(pieces);
+    for (size_t i = 0; i < unknown.size(); ++i) {
+      const ByteView got(code[i].data(), pieces[i].read_bytes);
+      unknown[i]->second = std::equal(got.begin(), got.end(), kLong.begin(), kLong.end()) ||
+                           (got.size() >= kShort.size() && std::equal(kShort.begin(), kShort.end(), got.begin()));
     }
-    return entry->second;
   }
 
   void follow_signal_frame(const Scan &scan, RunAddr frame, std::vector<Scan> &more) {
@@ -349,6 +382,7 @@ class QuiescenceChecker::Check {
   PageCache pages_;
   std::vector<ThreadState> states_;
   std::vector<uint64_t> words_;  // made before the stop and used again: fresh memory costs a page fault a page
+  std::vector<PossibleFrame> frames_;
   std::unordered_map<uint64_t, bool> restorers_;
   QuiescenceAnswer answer_;
 };
@@ -371,6 +405,7 @@ QuiescenceChecker::~QuiescenceChecker() = default;
 void QuiescenceChecker::begin(const QuiescenceQuery &query, const Maps &maps) {
   query_ = &query;
   check_ = std::make_unique<Check>(process_, query, maps, tables_);
+  check_->rehearse();
 }
 
 void QuiescenceChecker::look_ahead(const World &world) {
@@ -378,8 +413,8 @@ void QuiescenceChecker::look_ahead(const World &world) {
 }
 
 Result<QuiescenceAnswer> QuiescenceChecker::check(const World &world, Maps &maps) {
-  const std::unique_ptr<Check> begun = std::move(check_);
-  if (begun && begun->look_at(world.threads())) return begun->answer();
+  // Given back by the next begin() or at the end: freeing it takes longer than all that is in the stop.
+  if (check_ && check_->look_at(world.threads())) return check_->answer();
   // Threads born since the map was read have stacks it does not know.
   maps = TRY(process_.maps());
   return check(world, *query_, maps);

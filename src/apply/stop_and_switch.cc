@@ -94,19 +94,21 @@ class Switcher {
         query_(make_query(session, transaction, version)),
         checker_(session.process, session.modules, session.records),
         world_(session.process, std::move(sharers)),
+        reading_(session.process, transaction),
         board_(session.process, world_, transaction),
         hooks_(session, world_, transaction) {}
 
   Result<SwitchReport> run() {
     checker_.prepare(query_);
+    can_settle_later_ = touch_pages();
     TRY(world_.seize_all());
     session_.maps = TRY(session_.process.maps());
-    touch_pages();
     TRY(hooks_.prepare());
     fault_point("switch-seized");
     for (;;) {
       ++report_.attempts;
       Status done = attempt();
+      if (!done && switched_) return std::move(done).error();  // our caller takes it back
       if (!done) return give_up(std::move(done.error()));
       if (switched_) return report_;
       if (deadline_.passed()) return give_up(too_late());
@@ -118,16 +120,19 @@ class Switcher {
   enum class Next { back_off, drain };
 
   // The first write to a private page copies it. Writing what is there already moves that out of the stop; threads that
-  // execute the bytes meanwhile see the same bytes.
-  void touch_pages() const {
+  // execute the bytes meanwhile see the same bytes. False where the kernel lets only a tracer write to code
+  // (proc_mem.force_override=ptrace).
+  bool touch_pages() const {
+    bool all = true;
     const auto touch = [&](RunAddr at) {
       uint8_t byte = 0;
-      if (session_.process.read(at, {&byte, 1})) (void)session_.process.write(at, {&byte, 1});
+      all = session_.process.read(at, {&byte, 1}) && session_.process.write(at, {&byte, 1}) && all;
     };
     for (const Record &unit : transaction_.units) {
       touch(unit.code.begin + kStateOffset);
       for (const RecordFunction &function : unit.functions) touch(function.site);
     }
+    return all;
   }
 
   Status attempt() {
@@ -146,7 +151,7 @@ class Switcher {
       done = world_.release();
       report_.stop_us = world_.last_stop_ns() / 1000;
       fault_point("switch-released");
-      return done;
+      return done ? settle() : std::move(done);
     }
     // Those that wait at gates need not burn the processor that those inside need to get out.
     Status resumed = next_ == Next::drain ? world_.resume_except(waiting_) : world_.resume();
@@ -168,11 +173,16 @@ class Switcher {
   }
 
   Status while_stopped() {
-    if (session_.loader && !loader_is_consistent(session_.process, session_.loader->r_debug)) {
+    uint32_t loader_state = 0;
+    std::optional<ReadPiece> with_loader;
+    if (session_.loader)
+      with_loader = {loader_state_at(session_.loader->r_debug),
+                     {reinterpret_cast<uint8_t *>(&loader_state), sizeof loader_state}};
+    const EntryReport entries = TRY(reading_.read(with_loader));
+    if (!loader_is_consistent(loader_state)) {
       last_problem_ = Error::refused("the dynamic loader is changing the list of modules all the time");
       return {};
     }
-    const EntryReport entries = TRY(read_entries(session_.process, transaction_));
     if (entries.any_is(EntryState::foreign))
       return Error::refused("an entry to be redirected was changed by somebody else meanwhile");
     const QuiescenceAnswer answer = TRY(checker_.check(world_, session_.maps));
@@ -201,20 +211,31 @@ class Switcher {
     switched_ = false;
     const EntryReport now = TRY(read_entries(session_.process, transaction_));
     TRY(board_.switch_to(Version::old_code, now));
+    TRY(board_.settle(Version::old_code));
     return done;
   }
 
   Status commit(const EntryReport &entries) {
     TRY(board_.switch_to(version_, entries));
-    const EntryReport after = TRY(read_entries(session_.process, transaction_));
-    const EntryState wanted = version_ == Version::new_code ? EntryState::new_code : EntryState::old_code;
-    if (!after.all_are(wanted))
-      return Error::failed("an entry does not read back as written").with_state(TargetState::damaged);
+    if (!can_settle_later_) TRY(board_.settle(version_));
     if (version_ == Version::old_code)
       report_.memory_is_unused = TRY(checker_.check(world_, memory_query(transaction_), session_.maps)).inside.empty();
     for (const StoppedThread &thread : world_.threads())
       report_.stack_pointers.push_back(RunAddr(thread.registers.rsp));
     switched_ = true;
+    return {};
+  }
+
+  // What need not be in the stop. A process that has ended since was switched all the same.
+  Status settle() {
+    Status done = can_settle_later_ ? board_.settle(version_) : Status();
+    const Result<EntryReport> after = read_entries(session_.process, transaction_);
+    if ((!done || !after) && !session_.process.same_program()) return {};
+    TRY(done);
+    if (!after) return after.error();
+    const EntryState wanted = version_ == Version::new_code ? EntryState::new_code : EntryState::old_code;
+    if (!after->all_are(wanted))
+      return Error::failed("an entry does not read back as written").with_state(TargetState::damaged);
     return {};
   }
 
@@ -289,6 +310,7 @@ class Switcher {
       const Result<EntryReport> entries = read_entries(session_.process, transaction_);
       const Version before = version_ == Version::new_code ? Version::old_code : Version::new_code;
       done = entries ? board_.switch_to(before, *entries) : Status(entries.error());
+      if (done) done = board_.settle(before);
       (void)world_.release();
     }
     // Gates that stay in lead to what was there before: slower by a jump, otherwise the same; the next run removes
@@ -303,6 +325,7 @@ class Switcher {
   QuiescenceQuery query_;
   QuiescenceChecker checker_;
   World world_;
+  EntryReading reading_;
   Switchboard board_;
   HookRunner hooks_;
   TickClock ticks_;
@@ -316,6 +339,7 @@ class Switcher {
   uint64_t budget_us_ = kFirstBudgetUs;
   uint64_t back_off_us_ = 0;
   bool gates_in_ = false;
+  bool can_settle_later_ = false;
   bool switched_ = false;
   std::minstd_rand random_{static_cast<uint32_t>(now_ns())};
 };

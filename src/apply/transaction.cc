@@ -63,36 +63,52 @@ bool EntryReport::any_is(EntryState state) const {
   });
 }
 
-Result<EntryReport> read_entries(const Process &process, const Transaction &transaction) {
-  std::vector<std::array<uint8_t, kRedirectBytes>> bytes(transaction.function_count());
-  std::vector<uint64_t> words(transaction.units.size() + 1);
-  std::vector<ReadPiece> pieces;
+EntryReading::EntryReading(const Process &process, const Transaction &transaction)
+    : process_(process),
+      transaction_(transaction),
+      bytes_(transaction.function_count()),
+      words_(transaction.units.size() + 1) {
   const auto add_word = [&](RunAddr at, uint64_t &word) {
-    pieces.push_back({at, {reinterpret_cast<uint8_t *>(&word), sizeof word}});
+    pieces_.push_back({at, {reinterpret_cast<uint8_t *>(&word), sizeof word}});
   };
   for (size_t i = 0; i < transaction.units.size(); ++i)
-    add_word(transaction.units[i].code.begin + kStateOffset, words[i]);
+    add_word(transaction.units[i].code.begin + kStateOffset, words_[i]);
   // A run that died while mapping may not have come to the first unit: then the gate does not exist and is old.
-  const bool has_gate = transaction.units.front().unit == 0;
-  if (has_gate) add_word(transaction.gate, words.back());
+  if (transaction.units.front().unit == 0) add_word(transaction.gate, words_.back());
   size_t next = 0;
   for (const Record &unit : transaction.units)
-    for (const RecordFunction &function : unit.functions) pieces.push_back({function.site, bytes[next++]});
-  process.read_many(pieces);
-  for (const ReadPiece &piece : pieces)
+    for (const RecordFunction &function : unit.functions) pieces_.push_back({function.site, bytes_[next++]});
+}
+
+Result<EntryReport> EntryReading::read(std::optional<ReadPiece> more) {
+  const size_t own = pieces_.size();
+  if (more) pieces_.push_back(*more);
+  process_.read_many(pieces_);
+  const bool got_more = !more || pieces_.back().read_bytes == more->out.size();
+  pieces_.resize(own);
+  if (!got_more) return Error::failed(cat("the word at ", hex(more->at.value), " can no longer be read"));
+  for (const ReadPiece &piece : pieces_)
     if (piece.read_bytes != piece.out.size())
       return Error::failed(cat("the entry at ", hex(piece.at.value), " can no longer be read"));
+  return report();
+}
+
+EntryReport EntryReading::report() const {
   EntryReport out;
-  out.gate = words.back();
-  next = 0;
-  for (size_t i = 0; i < transaction.units.size(); ++i) {
-    out.states.push_back(static_cast<RecordState>(words[i]));
+  out.gate = words_.back();
+  size_t next = 0;
+  for (size_t i = 0; i < transaction_.units.size(); ++i) {
+    out.states.push_back(static_cast<RecordState>(words_[i]));
     std::vector<EntryState> &states = out.entries.emplace_back();
-    for (const RecordFunction &function : transaction.units[i].functions)
-      states.push_back(classify(function, bytes[next++]));
+    for (const RecordFunction &function : transaction_.units[i].functions)
+      states.push_back(classify(function, bytes_[next++]));
   }
-  out.in_effect = version_in_effect(out, transaction.function_count());
+  out.in_effect = version_in_effect(out, transaction_.function_count());
   return out;
+}
+
+Result<EntryReport> read_entries(const Process &process, const Transaction &transaction) {
+  return EntryReading(process, transaction).read();
 }
 
 Status Switchboard::write(RunAddr at, ByteView bytes) {
@@ -149,13 +165,13 @@ Status Switchboard::switch_to(Version version, const EntryReport &entries) {
     fault_point("switch-after-gate");
   }
   // For a lone redirect without a gate, this write is the commit.
-  TRY(write_entries(direct));
-  TRY(write_word(transaction_.gate, version == Version::new_code ? kGateNew : kGateOld));
-  fault_point("switch-before-state");
-  return set_state(version == Version::new_code ? RecordState::applied : RecordState::reverted);
+  return write_entries(direct);
 }
 
-Status Switchboard::set_state(RecordState state) {
+Status Switchboard::settle(Version version) {
+  TRY(write_word(transaction_.gate, version == Version::new_code ? kGateNew : kGateOld));
+  fault_point("switch-before-state");
+  const RecordState state = version == Version::new_code ? RecordState::applied : RecordState::reverted;
   for (const Record &unit : transaction_.units)
     TRY(write_word(unit.code.begin + kStateOffset, static_cast<uint64_t>(state)));
   return {};

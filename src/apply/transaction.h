@@ -3,6 +3,7 @@
 // several, all entries lead to gates first and the one aligned store of the gate word decides.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "apply/record.h"
@@ -35,9 +36,29 @@ struct EntryReport {
   bool all_are(EntryState state) const;
   bool any_is(EntryState state) const;
 };
+
+// Reads how the entries are, by one call. Arranged ahead of a stop, to be read in it, any number of times.
+class EntryReading {
+ public:
+  EntryReading(const Process &process, const Transaction &transaction);
+  EntryReading(const EntryReading &) = delete;
+  EntryReading &operator=(const EntryReading &) = delete;
+  // `more`: something else to be read by the same call.
+  Result<EntryReport> read(std::optional<ReadPiece> more = {});
+
+ private:
+  EntryReport report() const;
+
+  const Process &process_;
+  const Transaction &transaction_;
+  std::vector<std::array<uint8_t, kRedirectBytes>> bytes_;
+  std::vector<uint64_t> words_;
+  std::vector<ReadPiece> pieces_;
+};
+
 Result<EntryReport> read_entries(const Process &process, const Transaction &transaction);
 
-// Writes while the world is stopped.
+// Writes while the world is stopped (but for settle()).
 class Switchboard {
  public:
   Switchboard(const Process &process, World &world, const Transaction &transaction)
@@ -50,7 +71,8 @@ class Switchboard {
   Status hold(const std::vector<std::vector<bool>> &marked, uint64_t until);
   // All or nothing. `entries` is how things are.
   Status switch_to(Version version, const EntryReport &entries);
-  Status set_state(RecordState state);
+  // Brings the record up to date with that. What callers get does not depend on it, so the process may run again.
+  Status settle(Version version);
 
  private:
   Status write(RunAddr at, ByteView bytes);

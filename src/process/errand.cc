@@ -77,15 +77,17 @@ class Traveller {
     prepare_signal_frames();
     // Touched here, so that it need not be in the stop.
     extended_.resize(kMaxExtendedState);
+    rehearse();
   }
 
-  // Whether this thread has set off.
-  Result<bool> send(pid_t tid) {
-    std::optional<Tracee> tracee = TRY(Tracee::seize(tid));
+  // Whether this thread has set off. One that sleeps gets its processor only if we do not wait on it for it.
+  Result<bool> send(const LendCandidate &candidate) {
+    std::optional<Tracee> tracee = TRY(Tracee::seize(candidate.tid));
     if (!tracee) return false;
     const RealTimePriority priority;
     TRY(tracee->interrupt());
-    const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kSendPatienceMs), spin_for_us(kSendSpinUs)));
+    const Deadline spin = candidate.where.blocked ? Deadline{0} : spin_for_us(kSendSpinUs);
+    const Tracee::Waited waited = TRY(tracee->wait_stop(Deadline::in_ms(kSendPatienceMs), spin));
     if (waited != Tracee::Waited::stopped) return false;
     Result<bool> sent = set_off(*tracee);
     fault_point("errand-set");
@@ -109,6 +111,14 @@ class Traveller {
   }
 
  private:
+  // What computes the frames has run once, with its pages and tables there, before anybody waits for it.
+  void rehearse() {
+    Registers registers{};
+    registers.rsp = extended_.size() * 2;
+    const SignalFrame frame = build_signal_frame(registers, 0, extended_, gadgets_.sigreturn);
+    (void)lay_out(frame, registers);
+  }
+
   // Everything here is in the stop. The frames are complete before the first register is changed.
   Result<bool> set_off(Tracee &tracee) {
     if (tracee.in_group_stop()) return false;  // it would not run before somebody continues the process
@@ -126,18 +136,34 @@ class Traveller {
     return write_chain(tracee, frame, exact);
   }
 
-  Result<bool> write_chain(Tracee &tracee, const SignalFrame &frame, const Registers &exact) {
+  struct Layout {
+    RunAddr luggage_at;
+    Bytes bytes;  // from there on: the luggage, the chain
+    Registers first_registers{};
+    bool fits = false;
+  };
+
+  Layout lay_out(const SignalFrame &frame, const Registers &exact) const {
     const uint64_t below = luggage_.size() + (errand_.calls.size() + 1) * kMostFrameBytes;
-    luggage_at_ = RunAddr((frame.at.value - below) & ~uint64_t{63});
+    Layout out{RunAddr((frame.at.value - below) & ~uint64_t{63}), luggage_.bytes()};
     const CallChain chain =
-        build_call_chain(frame, exact, gadgets_.syscall_ret, gadgets_.sigreturn, luggage_.calls(luggage_at_));
-    if (luggage_at_ + luggage_.size() > chain.at) return Error::failed("the frames of an errand overlap");
-    Bytes all = luggage_.bytes();
-    all.resize(static_cast<size_t>(chain.at - luggage_at_));
-    all.insert(all.end(), chain.bytes.begin(), chain.bytes.end());
-    if (!process_.write(luggage_at_, all)) return false;
+        build_call_chain(frame, exact, gadgets_.syscall_ret, gadgets_.sigreturn, luggage_.calls(out.luggage_at));
+    out.fits = out.luggage_at + luggage_.size() <= chain.at;
+    if (!out.fits) return out;
+    out.bytes.reserve(static_cast<size_t>(chain.at - out.luggage_at) + chain.bytes.size());
+    out.bytes.resize(static_cast<size_t>(chain.at - out.luggage_at));
+    out.bytes.insert(out.bytes.end(), chain.bytes.begin(), chain.bytes.end());
+    out.first_registers = chain.first_registers;
+    return out;
+  }
+
+  Result<bool> write_chain(Tracee &tracee, const SignalFrame &frame, const Registers &exact) {
+    const Layout layout = lay_out(frame, exact);
+    if (!layout.fits) return Error::failed("the frames of an errand overlap");
+    luggage_at_ = layout.luggage_at;
+    if (!process_.write_own(luggage_at_, layout.bytes)) return false;
     fault_point("errand-frames");
-    TRY(tracee.set_registers(chain.first_registers));
+    TRY(tracee.set_registers(layout.first_registers));
     fault_point("errand-registers");
     TRY(tracee.set_signal_mask(kEverySignal));
     return true;
@@ -165,7 +191,7 @@ Result<std::optional<ErrandReport>> run_errand(const Process &process, const Map
     if (!status || status_number(*status, "Seccomp").value_or(1) != 0) continue;
     const std::string_view state = status_field(*status, "State");
     if (state.empty() || state[0] == 'D' || state[0] == 'Z' || state[0] == 'T') continue;
-    if (!TRY(traveller.send(candidate.tid))) continue;
+    if (!TRY(traveller.send(candidate))) continue;
     return std::optional<ErrandReport>(TRY(traveller.await(deadline)));
   }
   return std::optional<ErrandReport>();

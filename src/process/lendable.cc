@@ -96,10 +96,12 @@ std::string check_stack(const Maps &maps, const Registers &registers) {
 Status leave_restartable_sequence(const Process &process, const Tracee &tracee, Registers &registers) {
   const std::optional<uint64_t> area = TRY(tracee.rseq_area());
   if (!area) return {};
-  const Result<uint64_t> descriptor = process.read_value<uint64_t>(RunAddr(*area + kRseqCsOffset));
-  if (!descriptor || *descriptor == 0) return {};
+  uint64_t descriptor = 0;
+  ReadPiece piece{RunAddr(*area + kRseqCsOffset), {reinterpret_cast<uint8_t *>(&descriptor), sizeof descriptor}};
+  process.read_many({&piece, 1});
+  if (descriptor == 0) return {};
   // struct rseq_cs { u32 version, flags; u64 start_ip, post_commit_offset, abort_ip }
-  const Result<std::array<uint64_t, 4>> section = process.read_value<std::array<uint64_t, 4>>(RunAddr(*descriptor));
+  const Result<std::array<uint64_t, 4>> section = process.read_value<std::array<uint64_t, 4>>(RunAddr(descriptor));
   if (!section) return {};
   if (registers.rip - (*section)[1] < (*section)[2]) registers.rip = (*section)[3];
   return {};

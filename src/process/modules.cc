@@ -265,10 +265,13 @@ Result<std::optional<LoaderView>> find_loader(const Process &process, const std:
   return std::optional<LoaderView>(std::move(out));
 }
 
-bool loader_is_consistent(const Process &process, RunAddr r_debug) {
-  // struct r_debug { int r_version; link_map *r_map; Elf64_Addr r_brk; int r_state; ... }; RT_CONSISTENT is 0
-  const Result<uint32_t> state = process.read_value<uint32_t>(r_debug + 24);
-  return state && *state == 0;
+// struct r_debug { int r_version; link_map *r_map; Elf64_Addr r_brk; int r_state; ... }; RT_CONSISTENT is 0
+RunAddr loader_state_at(RunAddr r_debug) {
+  return r_debug + 24;
+}
+
+bool loader_is_consistent(uint32_t state) {
+  return state == 0;
 }
 
 }  // namespace suture

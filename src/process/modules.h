@@ -49,7 +49,9 @@ struct LoaderView {
 };
 // nullopt for static programs.
 Result<std::optional<LoaderView>> find_loader(const Process &process, const std::vector<Module> &modules);
-// False while dlopen or dlclose is changing the list.
-bool loader_is_consistent(const Process &process, RunAddr r_debug);
+// Where the loader says what it is doing (struct r_debug's r_state), and whether that is nothing: dlopen and dlclose
+// change the list of modules.
+RunAddr loader_state_at(RunAddr r_debug);
+bool loader_is_consistent(uint32_t state);
 
 }  // namespace suture

@@ -65,6 +65,8 @@ class Process {
   void read_many(std::span<ReadPiece> pieces) const;
   // Writes through the memory descriptor, which also reaches private read-only pages.
   Status write(RunAddr at, ByteView bytes) const;
+  // The quicker way for memory that the process itself may write to; false when not all of it could be written.
+  bool write_own(RunAddr at, ByteView bytes) const;
 
   // False once it has exited or its threads run another program.
   bool same_program() const;

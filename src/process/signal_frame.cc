@@ -25,29 +25,48 @@ constexpr uint64_t kUcontextBytes = 8 + 8 + 24 + 256 + 8;
 constexpr uint32_t kInvalidAltStackMode = 3;
 constexpr uint64_t kSyscallInsnBytes = 2;
 
-// Where each feature's part of the standard-format image ends; 0 for what is no user state.
-const std::array<size_t, 63> &feature_ends() {
-  static const std::array<size_t, 63> ends = [] {
-    std::array<size_t, 63> out{};
-    for (unsigned feature = 2; feature < out.size(); ++feature) {
-      unsigned size = 0;
-      unsigned offset = 0;
-      unsigned flags = 0;
-      unsigned unused = 0;
-      __cpuid_count(0xd, feature, size, offset, flags, unused);
-      if ((flags & 1) == 0 && size != 0) out[feature] = size_t{offset} + size;  // bit 0: supervisor state, not here
-    }
-    return out;
-  }();
-  return ends;
+// Bytes of the standard-format image up to the end of a feature's part; 0 for what is no user state. CPUID takes tens of
+// microseconds in a virtual machine.
+size_t end_of_feature(unsigned feature) {
+  unsigned size = 0;
+  unsigned offset = 0;
+  unsigned flags = 0;
+  unsigned unused = 0;
+  __cpuid_count(0xd, feature, size, offset, flags, unused);
+  return (flags & 1) == 0 && size != 0 ? size_t{offset} + size : 0;  // bit 0: supervisor state, not here
 }
 
-// Bytes of the standard-format image for a set of features.
-size_t image_bytes(uint64_t features) {
-  size_t out = kLegacyAndHeaderBytes;
-  for (size_t feature = 2; feature < feature_ends().size(); ++feature)
-    if (features >> feature & 1) out = std::max(out, feature_ends()[feature]);
-  return out;
+// The states that this processor and kernel save (XCR0), which ptrace says too.
+uint64_t enabled_features() {
+  constexpr unsigned kOsxsave = 1u << 27;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  __cpuid(1, eax, ebx, ecx, edx);
+  if ((ecx & kOsxsave) == 0) return 0;
+  __asm__("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+  return uint64_t{edx} << 32 | eax;
+}
+
+// Bytes of the image without the state of tiles, which is larger than all the rest and comes behind it.
+size_t bytes_without_tiles() {
+  static const size_t bytes = [] {
+    const uint64_t features = enabled_features();
+    size_t out = kLegacyAndHeaderBytes;
+    if ((features & kTileData) == 0) return out;  // never asked for
+    for (unsigned feature = 2; feature < 63; ++feature)
+      if ((features & ~kTileData) >> feature & 1) out = std::max(out, end_of_feature(feature));
+    return out;
+  }();
+  return bytes;
+}
+
+// Bytes of the image that a signal frame of the task has: ptrace gives tiles room also for tasks that never asked for
+// them.
+size_t image_bytes(uint64_t enabled, uint64_t features, size_t given_bytes) {
+  const bool tiles_in_vain = (enabled & kTileData) != 0 && (features & kTileData) == 0;
+  return tiles_in_vain ? std::min(bytes_without_tiles(), given_bytes) : given_bytes;
 }
 
 // The image as a signal frame holds it: cut to the size the kernel expects of the task, marked with its magic words.
@@ -60,7 +79,7 @@ Bytes frame_image(ByteView extended) {
   const uint64_t enabled = load<uint64_t>(extended, kSoftwareFieldOffset);  // ptrace puts XCR0 there
   const uint64_t present = load<uint64_t>(extended, kLegacyBytes);
   const uint64_t features = (enabled & ~kTileData) | (present & kTileData);
-  const size_t size = std::min(image_bytes(features), extended.size());
+  const size_t size = image_bytes(enabled, features, extended.size());
   out.resize(size);
   std::fill(out.begin() + kSoftwareFieldOffset, out.begin() + kLegacyBytes, uint8_t{0});
   store<uint32_t>(out, kSoftwareFieldOffset, kMagic1);
@@ -128,7 +147,7 @@ Registers with_call(const Registers &registers, const ChainedCall &call, RunAddr
 }  // namespace
 
 void prepare_signal_frames() {
-  (void)feature_ends();
+  (void)bytes_without_tiles();
 }
 
 CallChain build_call_chain(const SignalFrame &last, const Registers &registers, RunAddr syscall_ret, RunAddr sigreturn,

@@ -85,7 +85,7 @@ Status World::give_up_stop(Status why) {
 Status World::stop_sleepers(Deadline deadline) {
   const std::vector<pid_t> tids = sleepers();
   Status done = begin_stop();
-  if (done) done = stop_threads(tids, deadline);
+  if (done) done = stop_threads(tids, deadline, Deadline{0});
   if (!done) return give_up_stop(std::move(done));
   sleeper_count_ = snapshot_.size();
   return done;
@@ -100,17 +100,17 @@ Status World::stop(Deadline deadline) {
 
 Status World::stop_all(Deadline deadline) {
   for (int pass = 0;; ++pass) {
-    TRY(stop_threads(running(), deadline));
+    TRY(stop_threads(running(), deadline, spin_for_us(kSpinUs)));
     if (nobody_new()) return {};
     if (pass == kMaxPasses) return Error::refused("the process makes threads faster than they can be stopped");
     if (TRY(seize_new()) == 0) return {};  // a full pass found nobody new, and whoever could clone is stopped
   }
 }
 
-// Interrupted all at once, then waited for in the same order.
-Status World::stop_threads(const std::vector<pid_t> &tids, Deadline deadline) {
+// Interrupted all at once, then waited for in the same order. Those that sleep are not waited for spinning: they may
+// wake on our processor.
+Status World::stop_threads(const std::vector<pid_t> &tids, Deadline deadline, Deadline spin) {
   for (const pid_t tid : tids) TRY(tracees_.at(tid).interrupt());
-  const Deadline spin = spin_for_us(kSpinUs);
   for (const pid_t tid : tids) {
     const auto entry = tracees_.find(tid);
     const Tracee::Waited waited = TRY(entry->second.wait_stop(deadline, spin));

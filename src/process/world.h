@@ -58,7 +58,7 @@ class World {
   Result<size_t> seize_new();
   Status begin_stop();
   Status stop_all(Deadline deadline);
-  Status stop_threads(const std::vector<pid_t> &tids, Deadline deadline);
+  Status stop_threads(const std::vector<pid_t> &tids, Deadline deadline, Deadline spin);
   Status take_registers(Tracee &tracee);
   std::vector<pid_t> sleepers() const;
   std::vector<pid_t> running() const;
