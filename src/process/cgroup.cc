@@ -47,14 +47,25 @@ struct Group {
   std::string folder;  // where it is shown; empty: nowhere
 };
 
-Result<Group> group_of(const Process &process, std::string_view controller) {
-  Group out;
-  out.path = cgroup_path(TRY(process.proc_text("cgroup")), controller);
-  if (out.path.empty()) return out;
-  const Result<std::string> mounts = read_text("/proc/self/mountinfo");
-  if (mounts) out.folder = cgroup_folder(*mounts, controller, out.path);
-  return out;
-}
+// What says which groups the process is in, and where they are to be seen.
+class GroupView {
+ public:
+  static Result<GroupView> of(const Process &process) {
+    const Result<std::string> mounts = read_text("/proc/self/mountinfo");
+    return GroupView(TRY(process.proc_text("cgroup")), mounts ? *mounts : std::string());
+  }
+  Group in(std::string_view controller) const {
+    Group out;
+    out.path = cgroup_path(groups_, controller);
+    if (!out.path.empty()) out.folder = cgroup_folder(mounts_, controller, out.path);
+    return out;
+  }
+
+ private:
+  GroupView(std::string groups, std::string mounts) : groups_(std::move(groups)), mounts_(std::move(mounts)) {}
+  std::string groups_;
+  std::string mounts_;
+};
 
 std::optional<uint64_t> number_in(const std::filesystem::path &path) {
   const std::string text = small_text(path);
@@ -79,7 +90,8 @@ Status check_group_headroom(const Group &group, const char *limit, const char *u
   for (std::filesystem::path folder = group.folder; !folder.empty(); folder = folder.parent_path()) {
     const std::optional<uint64_t> most = number_in(folder / limit);
     const std::optional<uint64_t> used = number_in(folder / usage);
-    if (most && used) {
+    const bool enough = most && used && *used <= *most && *most - *used >= bytes;
+    if (most && used && !enough) {  // only then, as the kernel takes long to sum up its statistics
       const uint64_t reclaimable = std::min(*used, reclaimable_bytes(folder));
       const uint64_t needed = *used - reclaimable;
       const uint64_t left = needed > *most ? 0 : *most - needed;
@@ -153,18 +165,20 @@ Status check_not_frozen(const Process &process) {
     return Error::refused(cat("process ", process.pid(), " is frozen (cgroup ", group.path, ")"))
         .with_next("thaw the cgroup and try again");
   };
-  const Group unified = TRY(group_of(process, ""));
+  const GroupView groups = TRY(GroupView::of(process));
+  const Group unified = groups.in("");
   if (!unified.folder.empty() && has_line(small_text(unified.folder + "/cgroup.events"), "frozen 1")) return refuse(unified);
-  const Group v1 = TRY(group_of(process, "freezer"));
+  const Group v1 = groups.in("freezer");
   const std::string state = v1.folder.empty() ? std::string() : small_text(v1.folder + "/freezer.state");
   if (state == "FROZEN\n" || state == "FREEZING\n") return refuse(v1);
   return {};
 }
 
 Status check_memory_headroom(const Process &process, uint64_t bytes) {
-  const Group unified = TRY(group_of(process, ""));
+  const GroupView groups = TRY(GroupView::of(process));
+  const Group unified = groups.in("");
   TRY(check_group_headroom(unified, "memory.max", "memory.current", bytes));
-  const Group v1 = TRY(group_of(process, "memory"));
+  const Group v1 = groups.in("memory");
   return check_group_headroom(v1, "memory.limit_in_bytes", "memory.usage_in_bytes", bytes);
 }
 
