@@ -41,6 +41,8 @@ std::vector<std::string> build_environment(const BuildRequest &request, const st
     unset_variable(environment, name);
   set_variable(environment, "LC_ALL", "C.UTF-8");
   set_variable(environment, "TZ", "UTC");
+  // make calls itself by the path that it was started by; by its name, it is found like any program, and so is the wrapper.
+  if (get_variable(environment, "MAKE").empty()) set_variable(environment, "MAKE", "make");
   // ccache would answer from its own store without running the wrapper.
   set_variable(environment, "CCACHE_DISABLE", "1");
   int64_t date = kFallbackDate;

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,9 @@
 #include "build/link_view.h"
 #include "build/linked_outputs.h"
 #include "build/object_store.h"
+#include "build/passed_over.h"
+#include "build/phase_runner.h"
+#include "build/repeat_steps.h"
 #include "build/shim_config.h"
 #include "build/shim_dir.h"
 #include "build/stale_copies.h"
@@ -32,32 +34,19 @@ using Json = nlohmann::json;
 
 constexpr const char *kMarker = ".suture-work";
 constexpr const char *kPreparePhase = "prepare";
-constexpr size_t kLogTailLines = 15;
+constexpr const char *kFurtherPhase = "pre-further";
 constexpr uint64_t kMaxTouchedBytes = 64u << 20;
 constexpr uint64_t kMaxManifestBytes = 256u << 20;
-
-double seconds_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-std::string log_tail(const fs::path &log) {
-  const std::string text = end_of_file(log);
-  size_t at = text.size();
-  for (size_t lines = 0; lines <= kLogTailLines && at != std::string::npos && at > 0; ++lines)
-    at = text.rfind('\n', at - 1);
-  return text.substr(at == std::string::npos ? 0 : at);
-}
 
 // One run of run_builds.
 class Build {
  public:
   explicit Build(const BuildRequest &request)
-      : request_(request), work_(fs::absolute(request.work_dir).lexically_normal()) {
-    seen_ = request.build_path ? fs::absolute(*request.build_path).lexically_normal() : work_ / "src";
-    tree_ = request.place ? request.place->root / seen_.relative_path() : seen_;
-  }
+      : request_(request),
+        work_(fs::absolute(request.work_dir).lexically_normal()),
+        seen_(request.build_path ? fs::absolute(*request.build_path).lexically_normal() : work_ / "src"),
+        tree_(request.place ? request.place->root / seen_.relative_path() : seen_),
+        runner_(request, work_, seen_) {}
 
   Result<BuildResult> run() {
     TRY(open_work_folder());
@@ -114,12 +103,12 @@ class Build {
 
   Status make_shims() {
     const fs::path program = TRY(find_shim_program());
-    environment_ = build_environment(request_, work_ / "shim");
-    config_.state = work_;
-    config_.tree = seen_;
-    config_.search_path = get_variable(environment_, "PATH").substr((work_ / "shim").string().size() + 1);
-    TRY(make_shim_folder(work_ / "shim", program, config_.search_path, request_.place ? request_.place->root : "/"));
-    TRY(write_author_header(config_.include()));
+    runner_.environment = build_environment(request_, work_ / "shim");
+    runner_.config.state = work_;
+    runner_.config.tree = seen_;
+    runner_.config.search_path = get_variable(runner_.environment, "PATH").substr((work_ / "shim").string().size() + 1);
+    TRY(make_shim_folder(work_ / "shim", program, runner_.config.search_path, request_.place ? request_.place->root : "/"));
+    TRY(write_author_header(runner_.config.include()));
     setting_ = TRY(setting_stamp(program));
     return {};
   }
@@ -132,7 +121,7 @@ class Build {
     for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
     for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS",
                              "LDFLAGS", "CC", "CXX", "DEB_BUILD_PROFILES"})
-      text += cat(name, "=", get_variable(environment_, name), "\n");
+      text += cat(name, "=", get_variable(runner_.environment, name), "\n");
     return to_hex(sha256(as_bytes(text)));
   }
 
@@ -150,10 +139,11 @@ class Build {
       TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
       result_.pre_seconds += TRY(prepare_tree());
       result_.pre_seconds += TRY(run_command("pre"));
+      TRY(build_further());
     }
     const OutputIndex index = TRY(index_outputs(tree_));
     TRY(write_index(work_ / "pre-outputs.json", index));
-    const Json state = {{"setting", setting_}, {"files", wanted}};
+    const Json state = {{"setting", setting_}, {"further", further_}, {"files", wanted}};
     return write_file_quick(manifest_file(), as_bytes(state.dump(1, ' ', false, Json::error_handler_t::replace)));
   }
 
@@ -161,11 +151,12 @@ class Build {
   fs::path post_stamp_file() const { return work_ / "post.stamp"; }
 
   // What the work folder's pre build was made from; none when it was made in another way or was not finished.
-  std::optional<TreeManifest> built_manifest() const {
+  std::optional<TreeManifest> built_manifest() {
     const Result<std::string> text = read_text(manifest_file(), kMaxManifestBytes);
     if (!text || !fs::exists(tree_)) return std::nullopt;
     const Json json = Json::parse(*text, nullptr, false);
     if (!json.is_object() || json.value("setting", "") != setting_ || !json.contains("files")) return std::nullopt;
+    further_ = json.contains("further") && json["further"] == true;
     TreeManifest manifest;
     for (const auto &[path, content] : json["files"].items())
       if (content.is_string()) manifest[path] = content.get<std::string>();
@@ -177,11 +168,11 @@ class Build {
   // shipped image is proved later, by matching.
   Result<bool> follow_to_pre(const TreeManifest &built, const TreeManifest &wanted) {
     std::set<std::string> paths = TRY(touched_before());
-    config_.added_names.clear();
+    runner_.config.added_names.clear();
     for (const TreeChange &change : compare_manifests(built, wanted)) {
       paths.insert(change.path);
       if (change.kind == TreeChangeKind::added)
-        config_.added_names.push_back(fs::path(change.path).filename().string());
+        runner_.config.added_names.push_back(fs::path(change.path).filename().string());
     }
     std::error_code error;
     for (const fs::path &path : {manifest_file(), post_stamp_file()}) {
@@ -189,11 +180,10 @@ class Build {
       if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
     }
     stale_copies_.clear();
-    const std::set<std::string> moved = TRY(bring_tree_to(request_.pre_dir, paths));
-    const std::string phase = "following";
-    fs::remove_all(work_ / "records" / phase, error);
-    const Result<double> seconds = run_again(phase);
-    if (!seconds || TRY(build_passed_over(phase, moved, request_.pre_dir))) {
+    const MovedTree moved{seen_, tree_, request_.pre_dir, TRY(bring_tree_to(request_.pre_dir, paths))};
+    std::vector<std::string> phases;
+    const Result<double> seconds = build_in_place("following", moved, phases);
+    if (!seconds || TRY(was_passed_over(phases, moved))) {
       say("the build did not follow the changed source; building anew");
       return false;
     }
@@ -203,7 +193,8 @@ class Build {
     return true;
   }
 
-  // What earlier builds compiled and linked is what the tree holds wherever the last one did not do it again.
+  // What earlier builds compiled and linked is what the tree holds wherever the last one did not do it again. How it was first built
+  // stays as it was noted then.
   Status fold_records_into_pre() const {
     std::error_code error;
     std::vector<fs::path> folders;
@@ -211,6 +202,9 @@ class Build {
       if (folder.path().filename() != "pre" && folder.path().filename() != kPreparePhase) folders.push_back(folder.path());
     for (const fs::path &folder : folders) {
       for (const fs::directory_entry &record : fs::directory_iterator(folder, error)) {
+        const std::string name = record.path().string();
+        const bool of_step = name.ends_with(kStepRecordEnd) || name.ends_with(kProbeMarkEnd);
+        if (of_step && folder.filename() != kFurtherPhase) continue;
         fs::rename(record.path(), work_ / "records/pre" / record.path().filename(), error);
         if (error) return Error::failed(cat("cannot move ", record.path().string(), ": ", error.message()));
       }
@@ -224,6 +218,7 @@ class Build {
   fs::path tree_marker() const { return work_ / "tree-is-ours"; }
 
   Status remove_old_build() {
+    further_ = false;
     std::error_code error;
     const bool ours = !request_.build_path || fs::exists(tree_marker());
     if (fs::exists(tree_) && !ours)
@@ -239,10 +234,10 @@ class Build {
 
   Status build_post() {
     stale_copies_.clear();
-    std::set<std::string> moved = TRY(bring_tree_to_post());
+    std::set<std::string> touched = TRY(bring_tree_to_post());
     const Result<std::string> done = read_text(post_stamp_file());
     result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
-    if (moved.empty() && done && *done == setting_) {
+    if (touched.empty() && done && *done == setting_) {
       say("the work folder holds the build after the fix");
       return {};
     }
@@ -250,87 +245,79 @@ class Build {
     fs::remove(post_stamp_file(), error);
     if (error) return Error::failed(cat("cannot remove ", post_stamp_file().string(), ": ", error.message()));
     note_added_names();
-    std::string phase = TRY(next_post_phase());
-    Result<double> seconds = build_second(phase);
+    MovedTree moved{seen_, tree_, request_.post_dir, std::move(touched)};
+    std::vector<std::string> phases;
+    Result<double> seconds = build_second(moved, phases);
     if (!seconds && !result_.line_maps.empty()) {
       // Code that makes names from __LINE__ does not take two lines of one number, and a generator may read the
       // sources.
       say("the build failed; trying without line anchoring");
       result_.line_maps.clear();
       result_.anchoring_given_up = true;
-      moved.merge(TRY(bring_tree_to_post()));
-      phase = TRY(next_post_phase());
-      seconds = build_second(phase);
+      moved.moved.merge(TRY(bring_tree_to_post()));
+      seconds = build_second(moved, phases);
     }
     if (!seconds && request_.second_build == BuildRequest::SecondBuild::in_place) {
       say("the second build in one tree failed; building the whole tree again");
-      phase = TRY(next_post_phase());
-      seconds = rebuild_whole_tree(phase);
+      seconds = rebuild_whole_tree(phases);
     }
     result_.post_seconds = TRY(std::move(seconds));
-    if (TRY(build_passed_over(phase, moved, request_.post_dir))) {
+    if (TRY(was_passed_over(phases, moved))) {
       say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
-      phase = TRY(next_post_phase());
-      result_.post_seconds += TRY(rebuild_whole_tree(phase));
+      result_.post_seconds += TRY(rebuild_whole_tree(phases));
     }
-    const Records records = TRY(read_records(work_ / "records" / phase));
+    const Records records = TRY(records_of(phases));
     for (const CompileRecord &compile : records.compiles)
       ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
     return write_file_quick(post_stamp_file(), as_bytes(setting_));
   }
 
   void note_added_names() {
-    config_.added_names.clear();
+    runner_.config.added_names.clear();
     for (const TreeChange &change : result_.source_changes)
-      if (change.kind == TreeChangeKind::added && is_source(change.path))
-        config_.added_names.push_back(fs::path(change.path).filename().string());
+      if (change.kind == TreeChangeKind::added && is_source_path(change.path))
+        runner_.config.added_names.push_back(fs::path(change.path).filename().string());
   }
 
-  // Packaging and quilt's bookkeeping are compiled by nobody.
-  static bool is_source(const std::string &path) { return !path.starts_with("debian/") && !path.starts_with(".pc/"); }
+  // By the calls of make and ninja that the first build made; where they do not compile all that changed, by the build command.
+  // Gives the time, and in `phases` where the records are.
+  Result<double> build_in_place(const std::string &name, const MovedTree &moved, std::vector<std::string> &phases) {
+    const Records pre = TRY(read_records(work_ / "records/pre"));
+    const std::vector<StepRecord> steps = steps_to_repeat(pre, seen_, tree_);
+    double spent = 0;
+    if (!steps.empty()) {
+      phases.push_back(TRY(runner_.next_phase(name)));
+      const Result<double> seconds = runner_.repeat(steps, phases.back());
+      if (seconds && !TRY(was_passed_over(phases, moved))) return seconds;
+      say("making the build's own steps again did not compile all that changed; running the build command again");
+      if (seconds) spent = *seconds;
+    }
+    phases.push_back(TRY(runner_.next_phase(name)));
+    return spent + TRY(run_again(phases.back()));
+  }
 
-  // A build that guards its steps by stamp files (debian/rules often does) does nothing the second time, whatever changed,
-  // and one that does not know its headers leaves out what they change. Each object that was made from a file that moved
-  // must have been made again, and from what the file holds now: some builds compile copies, known by their names.
-  Result<bool> build_passed_over(const std::string &phase, const std::set<std::string> &moved,
-                                 const fs::path &source_dir) const {
-    const Records now = TRY(read_records(work_ / "records" / phase));
-    if (stale_copies_.were_read(now, seen_, tree_)) return true;
-    std::set<std::string> made_now, names_now;
-    for (const CompileRecord &compile : now.compiles) {
-      made_now.insert(compile.output);
-      for (const std::string &source : compile.sources) names_now.insert(fs::path(source).filename().string());
-    }
-    std::set<std::string> paths, names;
-    for (const std::string &path : moved) {
-      if (!is_source(path)) continue;
-      paths.insert((seen_ / path).string());
-      names.insert(fs::path(path).filename().string());
-      const Result<std::string> text = read_text(source_dir / path);
-      if (now.compiles.empty() && text && is_anchorable(path, *text)) return true;
-    }
-    for (const CompileRecord &compile : TRY(read_records(work_ / "records/pre")).compiles) {
-      const auto has_moved = [&](const std::string &file) { return paths.contains(file); };
-      if (!made_now.contains(compile.output) &&
-          std::any_of(compile.dependencies.begin(), compile.dependencies.end(), has_moved))
-        return true;
-      for (const std::string &source : compile.sources) {
-        const std::string name = fs::path(source).filename().string();
-        if (names.contains(name) && !names_now.contains(name)) return true;
-      }
-    }
-    return false;
+  Result<Records> records_of(const std::vector<std::string> &phases) const {
+    Records all;
+    for (const std::string &phase : phases) append(TRY(read_records(work_ / "records" / phase)), all);
+    return all;
+  }
+
+  Result<bool> was_passed_over(const std::vector<std::string> &phases, const MovedTree &moved) const {
+    const Records pre = TRY(read_records(work_ / "records/pre")), now = TRY(records_of(phases));
+    const Records before = TRY(all_records(phases));
+    return passed_over(pre, before, now, moved, stale_copies_);
   }
 
   // From a fresh copy: what the fix does not touch comes from the cache of compilations.
-  Result<double> rebuild_whole_tree(const std::string &phase) {
+  Result<double> rebuild_whole_tree(std::vector<std::string> &phases) {
     std::error_code error;
     fs::remove_all(tree_, error);
     if (error) return Error::failed(cat("cannot remove ", tree_.string(), ": ", error.message()));
     TRY(copy_tree(request_.pre_dir, tree_));
     const double prepared = TRY(prepare_tree());
     TRY(bring_tree_to_post());
-    return prepared + TRY(run_command(phase));
+    phases = {TRY(runner_.next_phase("post"))};
+    return prepared + TRY(run_command(phases[0]));
   }
 
   // Files that an earlier post tree changed and this one does not go back to pre. Gives the files that were touched
@@ -354,7 +341,7 @@ class Build {
       const WantedFile old = TRY(read_wanted(tree_ / path));
       if (!TRY_WHILE(put_wanted(tree_ / path, wanted), cat("bringing ", path, " to ", source.string()))) continue;
       moved.insert(path);
-      if (is_source(path)) stale_copies_.note(path, old.content);
+      if (is_source_path(path)) stale_copies_.note(path, old.content);
     }
     return moved;
   }
@@ -389,63 +376,59 @@ class Build {
     return paths;
   }
 
-  Result<std::string> next_post_phase() const {
-    for (size_t number = 1;; ++number) {
-      const std::string phase = cat("post-", number);
-      std::error_code error;
-      if (fs::create_directories(work_ / "records" / phase, error)) return phase;
-      if (error) return Error::failed(cat("cannot create a record folder: ", error.message()));
-    }
-  }
-
   // What is to be done once in a fresh copy; none of it is recorded.
   Result<double> prepare_tree() {
     if (request_.prepare_command.empty()) return 0.0;
-    return run_shell(request_.prepare_command, kPreparePhase);
+    return runner_.run_shells({request_.prepare_command}, kPreparePhase);
   }
 
-  Result<double> run_command(const std::string &phase) { return run_shell(request_.build_command, phase); }
+  Result<double> run_command(const std::string &phase) {
+    return runner_.run_shells({request_.build_command, further_ ? request_.further_command : ""}, phase);
+  }
 
   Result<double> run_again(const std::string &phase) {
-    return run_shell(request_.again_command.empty() ? request_.build_command : request_.again_command, phase);
+    const std::string &again = request_.again_command.empty() ? request_.build_command : request_.again_command;
+    return runner_.run_shells({again, further_ ? request_.further_command : ""}, phase);
   }
 
-  Result<double> build_second(const std::string &phase) {
-    return request_.second_build == BuildRequest::SecondBuild::in_place ? run_again(phase) : rebuild_whole_tree(phase);
+  Result<double> build_second(const MovedTree &moved, std::vector<std::string> &phases) {
+    phases.clear();
+    if (request_.second_build == BuildRequest::SecondBuild::in_place) return build_in_place("post", moved, phases);
+    return rebuild_whole_tree(phases);
   }
 
-  Result<double> run_shell(const std::string &command, const std::string &phase) {
-    config_.phase = phase;
-    TRY(write_shim_config(work_ / "shim", config_));
-    const fs::path log = work_ / "log" / (phase + ".log");
-    std::error_code ignored;  // appended to when it cannot be removed; made by the wrapper when it is not there
-    fs::remove(log, ignored);
-    fs::create_directories(work_ / "records" / phase, ignored);
-    say(cat("building (", phase, "): ", command, "  [log: ", log.string(), "]"));
-    ProcessRequest process;
-    process.program = "/bin/sh";
-    process.words = {"sh", "-c", command};
-    process.environment = environment_;
-    process.folder = seen_.string();
-    process.stdin_file = "/dev/null";
-    process.stdout_file = process.stderr_file = log.string();
-    const double start = seconds_now();
-    const ProcessOutcome outcome = TRY(request_.place ? request_.place->run(process) : run_process(process));
-    if (!outcome.succeeded())
-      return Error::failed(cat("the build command ", outcome.text(), "; the end of its output:", log_tail(log)))
-          .with_next(cat("the whole output is in ", log.string()));
-    return seconds_now() - start;
+  // Some packages link only when they install. That this could not be done, too, is no failure yet: it may not have been needed.
+  Status build_further() {
+    if (request_.further_command.empty()) return {};
+    const LinkView view(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
+    const std::vector<LinkedOutput> outputs = TRY(linked_outputs(view, view, work_ / "store"));
+    if (TRY(request_.is_all_linked(outputs))) return {};
+    say("not all that is wanted was linked; going on to the next step of the build");
+    const Result<double> seconds = runner_.run_shells({request_.further_command}, kFurtherPhase);
+    if (!seconds) {
+      if (request_.note) request_.note(cat("not all shipped files were linked, and going on failed: ", seconds.error().what()));
+      std::error_code ignored;  // what is left is records of links that nothing else mentions
+      fs::remove_all(work_ / "records" / kFurtherPhase, ignored);
+      return {};
+    }
+    result_.pre_seconds += *seconds;
+    further_ = true;
+    return fold_records_into_pre();
+  }
+
+  static void append(Records some, Records &all) {
+    all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
+    all.links.insert(all.links.end(), some.links.begin(), some.links.end());
   }
 
   // Everything since pre: a link that was not made again in the latest build is still what lies in the tree.
-  Result<Records> all_records() const {
+  Result<Records> all_records(const std::vector<std::string> &without = {}) const {
     Records all;
     std::error_code error;
     for (const fs::directory_entry &folder : fs::directory_iterator(work_ / "records", error)) {
-      if (folder.path().filename() == kPreparePhase) continue;
-      Records some = TRY(read_records(folder.path()));
-      all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
-      all.links.insert(all.links.end(), some.links.begin(), some.links.end());
+      const std::string phase = folder.path().filename().string();
+      if (phase == kPreparePhase || std::find(without.begin(), without.end(), phase) != without.end()) continue;
+      append(TRY(read_records(folder.path())), all);
     }
     std::sort(all.links.begin(), all.links.end(),
               [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
@@ -480,13 +463,13 @@ class Build {
 
   const BuildRequest &request_;
   fs::path work_;
-  fs::path tree_;  // on this machine
-  fs::path seen_;  // the same, as the build command sees it
+  fs::path seen_;  // the tree, as the build command sees it
+  fs::path tree_;  // the same, on this machine
   Fd lock_;
-  std::vector<std::string> environment_;
-  ShimConfig config_;
+  PhaseRunner runner_;
   StaleCopies stale_copies_;
   std::string setting_;
+  bool further_ = false;  // whether the further command is part of the build
   BuildResult result_;
 };
 

@@ -76,6 +76,10 @@ struct BuildRequest {
   // How the tree after the fix is built: in the tree of the first build, or in a fresh copy with the cache of compilations.
   enum class SecondBuild { in_place, whole_tree } second_build = SecondBuild::in_place;
   std::string again_command;    // for a further build in one tree, when that is not the build command; may be empty
+  // What to run after the build command where that did not link all that is wanted (asked once, of what the first build linked);
+  // both may be empty.
+  std::string further_command;
+  std::function<Result<bool>(const std::vector<LinkedOutput> &)> is_all_linked;
   std::string prepare_command;  // run once in a fresh copy of the tree, before the build command; may be empty
   std::filesystem::path work_dir;
   std::optional<std::filesystem::path> build_path;  // where the tree is to be built (recorded in debug info, __FILE__)
@@ -83,6 +87,7 @@ struct BuildRequest {
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
   LineAnchoring anchoring = LineAnchoring::on;  // keep pre's line numbers in unchanged text (line_anchor.h)
   std::function<void(const std::string &)> progress;
+  std::function<void(const std::string &)> note;  // told what went otherwise than wanted and is no failure yet
 };
 
 struct LinkedImage {

@@ -83,6 +83,13 @@ class DriverTest : public ::testing::Test {
     request.images = {{image.substr(0, equals),
                        equals == std::string::npos ? std::nullopt : std::optional(image.substr(equals + 1))}};
     request.anchoring = anchoring_;
+    if (!further_.empty()) {
+      request.further_command = further_;
+      request.is_all_linked = [](const std::vector<LinkedOutput> &outputs) -> Result<bool> {
+        return std::any_of(outputs.begin(), outputs.end(), [](const LinkedOutput &o) { return o.output_path == "prog"; });
+      };
+      request.note = [this](const std::string &text) { notes_.push_back(text); };
+    }
     return run_builds(request);
   }
 
@@ -109,8 +116,15 @@ class DriverTest : public ::testing::Test {
     return bytes && as_text(*bytes).find(name + '\0') != std::string_view::npos;
   }
 
+  size_t lines_in_tree(const std::string &name) const {
+    const std::string text = read_text(at("work/src") / name).value();
+    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+
   std::optional<TempDir> folder_;
   LineAnchoring anchoring_ = LineAnchoring::on;
+  std::string further_;  // command for when prog is not linked
+  std::vector<std::string> notes_;
 };
 
 #define ASSERT_BUILT(result) ASSERT_TRUE(result) << (result).error().text()
@@ -446,6 +460,71 @@ TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesN
   const Result<BuildResult> result = build(pre, post, "make", "prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"util.o", "libx.a(x.o)"}));
+}
+
+TEST_F(DriverTest, MakesTheBuildsOwnStepsAgainWithoutWhatIsAroundThem) {
+  const char *rules = "echo configured >> rules-ran; printf 'all:\\n' > probe.mk; make -f probe.mk; rm probe.mk; make";
+  Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(lines_in_tree("rules-ran"), 1u);
+  Files other = make_project();
+  other["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 4; }\n";
+  result = build(make_project(), other, rules, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"libx.a(x.o)"});
+  EXPECT_EQ(lines_in_tree("rules-ran"), 1u);
+}
+
+TEST_F(DriverTest, RunsTheBuildCommandAgainWhereItsStepsDoNotLinkTheImage) {
+  const char *rules = "echo >> rules-ran; make main.o util.o libx.a && gcc -o prog main.o util.o -L. -lx";
+  const Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(lines_in_tree("rules-ran"), 2u);
+}
+
+TEST_F(DriverTest, BuildsAnewWhereAStampKeepsTheImageFromBeingLinkedAgain) {
+  const char *rules = "make main.o util.o libx.a && { test -e stamp || gcc -o prog main.o util.o -L. -lx; } && touch stamp";
+  const Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+}
+
+TEST_F(DriverTest, DoesNotRepeatWhatTakesAwayTheBuild) {
+  const char *rules = "echo >> rules-ran; make clean; make";
+  const Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(lines_in_tree("rules-ran"), 2u);
+}
+
+TEST_F(DriverTest, GoesOnToTheFurtherCommandWhereTheBuildDoesNotLinkWhatIsWanted) {
+  further_ = "echo >> installed; make prog";
+  Result<BuildResult> result = build(make_project(), fixed(make_project()), "make libx.a", "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(lines_in_tree("installed"), 1u);
+  Files other = make_project();  // found in the work folder to be part of the build, also where all of it is built anew
+  other["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 4; }\n";
+  result = build(make_project(), other, "make libx.a", "prog");
+  ASSERT_BUILT(result);
+  EXPECT_TRUE(result->pre_reused);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"libx.a(x.o)"});
+  EXPECT_TRUE(notes_.empty());
+}
+
+TEST_F(DriverTest, TellsWhenTheFurtherCommandFailsAndGoesOnWithWhatWasLinked) {
+  further_ = "echo no rights; false";
+  const Result<BuildResult> result = build(make_project(), fixed(make_project()), "make prog && mv prog other", "other");
+  ASSERT_BUILT(result);
+  EXPECT_TRUE(notes_.empty());
+  further_ = "echo no rights; false";
+  const Result<BuildResult> failed = build(make_project(), fixed(make_project()), "make libx.a", "prog");
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().verdict(), Verdict::refused);
+  ASSERT_EQ(notes_.size(), 1u);
+  EXPECT_NE(notes_[0].find("no rights"), std::string::npos);
 }
 
 TEST_F(DriverTest, RefusesAnImageThatTheBuildDoesNotMake) {

@@ -69,6 +69,10 @@ bool has_store_names(const LinkRecord &record) {
   return is_store_name(record.output_content) && std::all_of(record.inputs.begin(), record.inputs.end(), named);
 }
 
+bool has_store_names(const StepRecord &) {
+  return true;  // none of its texts becomes a name of ours
+}
+
 CompileRecord compile_from(const Json &json) {
   CompileRecord record;
   record.cwd = json.value("cwd", "");
@@ -80,6 +84,7 @@ CompileRecord compile_from(const Json &json) {
   record.output_content = json.value("output_content", "");
   record.from_cache = json.value("from_cache", false);
   record.lto = json.value("lto", false);
+  record.step = json.value("step", "");
   return record;
 }
 
@@ -95,10 +100,22 @@ LinkRecord link_from(const Json &json) {
   record.lto = json.value("lto", false);
   record.members_known = json.value("members_known", true);
   record.order = json.value("order", int64_t{0});
+  record.step = json.value("step", "");
   for (const Json &input : json.value("inputs", Json::array()))
     record.inputs.push_back(
         {input.value("path", ""), input.value("member", ""), input.value("content", ""), input.value("source", ""),
          role_from(input.value("role", ""))});
+  return record;
+}
+
+StepRecord step_from(const Json &json) {
+  StepRecord record;
+  record.id = json.value("id", "");
+  record.cwd = json.value("cwd", "");
+  record.tool = json.value("tool", "");
+  record.args = json.value("args", std::vector<std::string>());
+  record.environment = json.value("environment", std::vector<std::string>());
+  record.order = json.value("order", int64_t{0});
   return record;
 }
 
@@ -125,6 +142,20 @@ Result<LinkRecord> parse_link_record(std::string_view text) {
   return parse_with(link_from, text);
 }
 
+Result<StepRecord> parse_step_record(std::string_view text) {
+  return parse_with(step_from, text);
+}
+
+Status write_record(const fs::path &folder, const StepRecord &record) {
+  const Json json = {{"id", record.id},
+                     {"cwd", record.cwd},
+                     {"tool", record.tool},
+                     {"args", record.args},
+                     {"environment", record.environment},
+                     {"order", now_ns()}};
+  return write_json(folder, json, "step");
+}
+
 Status write_record(const fs::path &folder, const CompileRecord &record) {
   const Json json = {{"cwd", record.cwd},
                      {"tool", record.tool},
@@ -134,6 +165,7 @@ Status write_record(const fs::path &folder, const CompileRecord &record) {
                      {"output_content", record.output_content},
                      {"lto", record.lto},
                      {"from_cache", record.from_cache},
+                     {"step", record.step},
                      {"dependencies", record.dependencies}};
   return write_json(folder, json, "compile");
 }
@@ -149,8 +181,12 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
                      {"output", record.output}, {"output_content", record.output_content},
                      {"inputs", inputs},        {"libraries", record.libraries},
                      {"lto", record.lto},       {"members_known", record.members_known},
-                     {"order", now_ns()}};
+                     {"step", record.step},                                      {"order", now_ns()}};
   return write_json(folder, json, "link");
+}
+
+Status mark_probe(const fs::path &folder, const std::string &step) {
+  return write_file_quick(folder / (step + kProbeMarkEnd), {});
 }
 
 Result<Records> read_records(const fs::path &folder) {
@@ -160,19 +196,24 @@ Result<Records> read_records(const fs::path &folder) {
   if (!fs::exists(folder, error)) return records;
   for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    const bool compile = name.ends_with(".compile.json");
-    if (name.starts_with(".") || (!compile && !name.ends_with(".link.json"))) continue;
+    if (name.ends_with(kProbeMarkEnd)) records.probing.insert(name.substr(0, name.size() - std::string_view(kProbeMarkEnd).size()));
+    const bool compile = name.ends_with(".compile.json"), link = name.ends_with(".link.json");
+    if (name.starts_with(".") || (!compile && !link && !name.ends_with(kStepRecordEnd))) continue;
     const std::string text = TRY(read_text(entry.path(), kMaxRecordBytes));
     total += text.size();
     if (total > kMaxRecordsBytes) return Error::refused(cat("more records than a build makes: ", folder.string()));
+    const std::string doing = cat("reading ", entry.path().string());
     if (compile)
-      records.compiles.push_back(TRY_WHILE(parse_compile_record(text), cat("reading ", entry.path().string())));
+      records.compiles.push_back(TRY_WHILE(parse_compile_record(text), doing));
+    else if (link)
+      records.links.push_back(TRY_WHILE(parse_link_record(text), doing));
     else
-      records.links.push_back(TRY_WHILE(parse_link_record(text), cat("reading ", entry.path().string())));
+      records.steps.push_back(TRY_WHILE(parse_step_record(text), doing));
   }
   if (error) return Error::failed(cat("cannot list ", folder.string(), ": ", error.message()));
-  std::sort(records.links.begin(), records.links.end(),
-            [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
+  const auto earlier = [](const auto &a, const auto &b) { return a.order < b.order; };
+  std::sort(records.links.begin(), records.links.end(), earlier);
+  std::sort(records.steps.begin(), records.steps.end(), earlier);
   return records;
 }
 

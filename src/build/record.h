@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ struct CompileRecord {
   std::string output_content;
   bool from_cache = false;
   bool lto = false;
+  std::string step;  // that it was part of; empty: of none
 };
 
 enum class LinkKind { executable, shared, relocatable };
@@ -51,19 +53,40 @@ struct LinkRecord {
   bool lto = false;                    // some input holds compiler intermediate code instead of machine code
   bool members_known = true;           // false: no link map was to be had, all members of archives are listed
   int64_t order = 0;                   // later links have greater numbers
+  std::string step;                    // as of a compilation
+};
+
+// A call of make or ninja that was not made by another: what a build's own rules run to compile. Doing these again, where they were
+// done, brings what they made up to date, without the steps around them.
+struct StepRecord {
+  std::string id;
+  std::string cwd;
+  std::string tool;
+  std::vector<std::string> args;
+  std::vector<std::string> environment;
+  int64_t order = 0;
 };
 
 // Appends the record to the folder.
 Status write_record(const std::filesystem::path &folder, const CompileRecord &record);
 Status write_record(const std::filesystem::path &folder, const LinkRecord &record);
+Status write_record(const std::filesystem::path &folder, const StepRecord &record);
 
 // One record as it was written; corrupt when it is anything else.
 Result<CompileRecord> parse_compile_record(std::string_view text);
 Result<LinkRecord> parse_link_record(std::string_view text);
+Result<StepRecord> parse_step_record(std::string_view text);
+
+// How the file of a step's record ends, and that of the mark which says that a step tried the compiler out (configure does).
+inline constexpr const char *kStepRecordEnd = ".step.json";
+inline constexpr const char *kProbeMarkEnd = ".probe";
+Status mark_probe(const std::filesystem::path &folder, const std::string &step);
 
 struct Records {
   std::vector<CompileRecord> compiles;
   std::vector<LinkRecord> links;  // by order
+  std::vector<StepRecord> steps;  // by order
+  std::set<std::string> probing;  // ids of steps
 };
 // All records of a folder (none when it does not exist).
 Result<Records> read_records(const std::filesystem::path &folder);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <set>
@@ -34,7 +35,8 @@ std::set<std::string> tool_names(const std::string &search_path, const fs::path 
     for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
       std::string name = entry.path().filename().string();
       if (name == kShimName) continue;  // this program itself, when its folder is in PATH
-      if ((is_compiler_name(name) || is_linker_name(name)) && is_program(entry.path(), root))
+      const bool wrapped = is_compiler_name(name) || is_linker_name(name) || is_build_tool_name(name);
+      if (wrapped && is_program(entry.path(), root))
         names.insert(std::move(name));
     }
   }
@@ -57,7 +59,7 @@ Status make_shim_folder(const fs::path &folder, const fs::path &program, const s
   fs::copy_file(program, copy, fs::copy_options::overwrite_existing, error);
   if (error) return Error::failed(cat("cannot copy ", program.string(), " to ", copy.string(), ": ", error.message()));
   const std::set<std::string> names = tool_names(search_path, root);
-  if (names.empty()) return Error::failed(cat("PATH holds no compiler: ", search_path));
+  if (std::none_of(names.begin(), names.end(), is_compiler_name)) return Error::failed(cat("PATH holds no compiler: ", search_path));
   for (const std::string &name : names) TRY(link_as(copy, folder / name));
   const fs::path sub = folder / kSubprogramFolder;
   fs::create_directories(sub, error);

@@ -13,13 +13,15 @@ constexpr double kLeastWithoutName = 0.9;
 struct Rank {
   bool named = false;
   double likeness = 0;
+  double versions = 0;
   auto operator<=>(const Rank &) const = default;
 };
 
 bool may_be(const ShippedFacts &shipped, const OutputFacts &output, Rank &rank) {
   if (shipped.facts.executable != output.facts.executable || shipped.facts.soname != output.facts.soname) return false;
   namespace fs = std::filesystem;
-  rank.likeness = likeness(shipped.facts, output.facts);
+  rank.likeness = likeness(shipped.facts.names, output.facts.names);
+  rank.versions = likeness(shipped.facts.versions, output.facts.versions);
   rank.named = fs::path(shipped.path).filename() == fs::path(output.path).filename() || !shipped.facts.soname.empty();
   if (rank.named) return rank.likeness >= kLeastWithName;
   return !shipped.facts.names.empty() && rank.likeness >= kLeastWithoutName;

@@ -29,6 +29,18 @@ TEST(ChooseOutput, TakesTheOneOfTheSameSoname) {
   EXPECT_EQ(choice.output, 1u);
 }
 
+TEST(ChooseOutput, LinksOfOneLibraryAreToldApartByTheVersionsTheyExport) {
+  // As glibc's, which is linked a second time to link programs with: there, names that only old programs may use are on offer.
+  ImageFacts shipped = library("libc.so.6", {"+xdr_int", "+malloc"});
+  ImageFacts link_time = shipped, run_time = shipped;
+  shipped.versions = run_time.versions = {"xdr_int@GLIBC_2.2.5", "malloc@@GLIBC_2.2.5"};
+  link_time.versions = {"xdr_int@@GLIBC_2.2.5", "malloc@@GLIBC_2.2.5"};
+  const std::vector<OutputFacts> outputs = {{"linkobj/libc.so", "a", link_time}, {"libc.so", "b", run_time}};
+  const OutputChoice choice = choose_output({"/usr/lib/x86_64-linux-gnu/libc.so.6", shipped}, outputs);
+  ASSERT_EQ(choice.kind, OutputChoice::Kind::found);
+  EXPECT_EQ(choice.output, 1u);
+}
+
 TEST(ChooseOutput, FlavoursOfOneNameAreToldApartByWhatTheyImport) {
   const std::vector<OutputFacts> outputs = {{"b-light/exim", "a", program({"-a", "-b", "-c", "-d", "-e", "-f", "-g", "-h", "-i", "-j"})},
                                             {"b-heavy/exim", "b", program({"-a", "-b", "-c", "-d", "-e", "-f", "-g", "-h", "-i", "-j", "-mysql"})}};

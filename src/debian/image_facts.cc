@@ -45,8 +45,12 @@ Result<ImageFacts> read_image_facts(const std::filesystem::path &file) {
   facts.executable = image.executable;
   facts.soname = image.soname;
   for (const std::string &library : image.needed) facts.names.insert(cat("needs ", library));
-  for (const ImageSymbol &symbol : image.dynamic_symbols)
-    if (!symbol.name.empty()) facts.names.insert(cat(symbol.defined ? "+" : "-", symbol.name));
+  for (const ImageSymbol &symbol : image.dynamic_symbols) {
+    if (symbol.name.empty()) continue;
+    facts.names.insert(cat(symbol.defined ? "+" : "-", symbol.name));
+    if (symbol.defined && !symbol.version.empty())
+      facts.versions.insert(cat(symbol.name, symbol.default_version ? "@@" : "@", symbol.version));
+  }
   for (const ImageSection &section : image.sections) {
     if (section.name != ".comment" || section.no_bits || section.offset.value > image.bytes.size()) continue;
     const ByteView rest = ByteView(image.bytes).subspan(section.offset.value);
@@ -55,10 +59,10 @@ Result<ImageFacts> read_image_facts(const std::filesystem::path &file) {
   return facts;
 }
 
-double likeness(const ImageFacts &a, const ImageFacts &b) {
+double likeness(const std::set<std::string> &a, const std::set<std::string> &b) {
   size_t both = 0;
-  for (const std::string &name : a.names) both += b.names.count(name);
-  const size_t any = a.names.size() + b.names.size() - both;
+  for (const std::string &name : a) both += b.count(name);
+  const size_t any = a.size() + b.size() - both;
   return any == 0 ? 1 : static_cast<double>(both) / static_cast<double>(any);
 }
 

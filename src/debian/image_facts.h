@@ -14,6 +14,9 @@ struct ImageFacts {
   bool executable = false;
   std::string soname;
   std::set<std::string> names;      // "+defined", "-imported", "needs library"
+  // "defined@version", "@@" where that is the default one. Of exports only: the versions of imports are those of the libraries that were
+  // there when it was linked.
+  std::set<std::string> versions;
   std::set<std::string> compilers;  // what .comment says
 };
 
@@ -21,7 +24,7 @@ struct ImageFacts {
 Result<ImageFacts> read_image_facts(const std::filesystem::path &file);
 bool is_linked_file(const std::filesystem::path &file);
 // From 0 to 1: the share of their names that both have.
-double likeness(const ImageFacts &a, const ImageFacts &b);
+double likeness(const std::set<std::string> &a, const std::set<std::string> &b);
 // The folder that a text in the file names as where `source_folder` ("nginx-1.22.1") was built; empty when none does.
 Result<std::string> embedded_build_path(const std::filesystem::path &file, const std::string &source_folder);
 

@@ -28,20 +28,27 @@ namespace fs = std::filesystem;
 
 // Where Debian's build daemons have built since 2023.
 constexpr const char *kBuildFolder = "/build/reproducible-path/";
-constexpr const char *kBuildCommand = "exec debian/rules build-arch";
+// debian/rules is a makefile, which calls make as it was itself called: by name, so that the wrapper is met.
+constexpr const char *kBuildCommand = "exec make -f debian/rules build-arch";
+// Some packages build and install in one step. Nothing of it needs root's rights (build_root.cc); rules that debhelper did not make
+// may have no target for what a package holds but that for the package itself.
+constexpr const char *kInstallCommand = R"(if make -n -f debian/rules install-arch > /dev/null 2>&1; then
+  exec make -f debian/rules install-arch
+fi
+exec make -f debian/rules binary-arch)";
 // debhelper's stamp makes a second run do nothing. What dh would do without the stamp, it tells when asked not to act; of that,
 // what comes after the configuration is done again. Tests are left out by dh itself, not by their targets. Other packages have stamps
 // of their own, which are left alone: then nothing is compiled, which is noticed, and the whole tree is built again.
 constexpr const char *kAgainCommand = R"(set -e
 stamp=debian/debhelper-build-stamp
-[ -e $stamp ] || exec debian/rules build-arch
+[ -e $stamp ] || exec make -f debian/rules build-arch
 rm $stamp
 DH_NO_ACT=1 debian/rules build-arch | sed -n 's/^   //p' | awk '
   /dh_auto_configure/ { count = 0; configured = 1; next }
   /dh_auto_test/ { next }
   { sub(/^create-stamp/, "touch"); line[count++] = $0 }
   END { if (configured) for (i = 0; i < count; i++) print line[i] }' > debian/suture-steps
-[ -s debian/suture-steps ] || { touch $stamp; exec debian/rules build-arch; }
+[ -s debian/suture-steps ] || { touch $stamp; exec make -f debian/rules build-arch; }
 exec sh -e debian/suture-steps)";
 constexpr const char *kPrepareCommand = "debian/rules clean";
 
@@ -257,7 +264,11 @@ class Preparation {
   void fill(const std::shared_ptr<Setup> &setup) {
     build_.build_path = report_.build_path;
     build_.build_command = request_.build_command.empty() ? kBuildCommand : request_.build_command;
-    if (request_.build_command.empty()) build_.again_command = kAgainCommand;
+    if (request_.build_command.empty()) {
+      build_.again_command = kAgainCommand;
+      build_.further_command = kInstallCommand;
+      build_.is_all_linked = [setup](const std::vector<LinkedOutput> &outputs) -> Result<bool> { return are_all_linked(setup->shipped, outputs); };
+    }
     build_.prepare_command = kPrepareCommand;
     build_.work_dir = work_ / "work";
     const unsigned jobs = request_.jobs != 0 ? request_.jobs : std::max(1u, std::thread::hardware_concurrency());
@@ -274,6 +285,7 @@ class Preparation {
     place.run = [setup, shared, writable](const ProcessRequest &process) { return setup->root.run(process, shared, writable); };
     build_.place = std::move(place);
     DebianReport &report = report_;
+    build_.note = [&report](const std::string &text) { report.notes.push_back(text); };
     build_.choose_images = [setup, &report](const std::vector<LinkedOutput> &outputs) { return choose_debian_images(setup->shipped, outputs, report); };
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/cat.h"
@@ -17,15 +18,22 @@ std::string joined_names(const std::vector<std::string> &names) {
   return text;
 }
 
+// None for what is of another architecture: firmware, say.
+std::optional<OutputFacts> facts_of(const LinkedOutput &output) {
+  Result<ImageFacts> read = read_image_facts(output.pre);
+  if (!read) return std::nullopt;
+  std::string content;
+  for (const ObjectPair &pair : output.objects) content += cat(pair.pre.string(), "\n");
+  return OutputFacts{output.output_path, std::move(content), std::move(*read)};
+}
+
 class ImageChooser {
  public:
   ImageChooser(const std::vector<LinkedOutput> &outputs, DebianReport &report) : outputs_(outputs), report_(report) {
     for (const LinkedOutput &output : outputs) {
-      Result<ImageFacts> read = read_image_facts(output.pre);
-      if (!read) continue;  // of another architecture: firmware, say
-      std::string content;
-      for (const ObjectPair &pair : output.objects) content += cat(pair.pre.string(), "\n");
-      facts_.push_back({output.output_path, std::move(content), std::move(*read)});
+      std::optional<OutputFacts> facts = facts_of(output);
+      if (!facts) continue;
+      facts_.push_back(std::move(*facts));
       of_.push_back(&output);
     }
   }
@@ -109,6 +117,14 @@ Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shi
                                                               const std::vector<LinkedOutput> &outputs,
                                                               DebianReport &report) {
   return ImageChooser(outputs, report).choose(shipped);
+}
+
+bool are_all_linked(const Shipped &shipped, const std::vector<LinkedOutput> &outputs) {
+  std::vector<OutputFacts> linked;
+  for (const LinkedOutput &output : outputs)
+    if (std::optional<OutputFacts> facts = facts_of(output)) linked.push_back(std::move(*facts));
+  return std::all_of(shipped.files.begin(), shipped.files.end(),
+                     [&](const ShippedFile &file) { return choose_output(file.known, linked).kind != OutputChoice::Kind::none; });
 }
 
 }  // namespace suture

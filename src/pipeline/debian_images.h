@@ -13,4 +13,7 @@ namespace suture {
 // `report` is told what is shipped, what the fix changes without its being shipped, and what is not as when it was built.
 Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shipped, const std::vector<LinkedOutput> &outputs, DebianReport &report);
 
+// Whether a link was seen for each file of `shipped`.
+bool are_all_linked(const Shipped &shipped, const std::vector<LinkedOutput> &outputs);
+
 }  // namespace suture

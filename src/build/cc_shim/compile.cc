@@ -78,6 +78,7 @@ class Compilation {
       : call_(call), command_(std::move(command)), cwd_(fs::current_path().string()), environment_(call.environment) {
     record_.cwd = cwd_;
     record_.tool = call.tool;
+    record_.step = get_variable(call.environment, kStepVariable);
     record_.args = std::move(expanded);
     for (const std::string &source : command_.sources()) record_.sources.push_back(absolute(cwd_, source));
     record_.lto = command_.lto;
@@ -167,6 +168,11 @@ class Compilation {
   CompileRecord record_;
 };
 
+void note_probe(const ShimCall &call) {
+  const std::string step = get_variable(call.environment, kStepVariable);
+  if (is_step_id(step)) (void)mark_probe(call.config.records(), step);  // unmarked, it is only made again for nothing
+}
+
 }  // namespace
 
 int run_compiler_proper(const ShimCall &call) {
@@ -189,7 +195,9 @@ int run_compiler(const ShimCall &call) {
   CcCommand command = parse_cc_command(expanded);
   const bool of_interest =
       command.step == CcStep::assembly || command.step == CcStep::object || command.step == CcStep::link;
-  if (command.cc1 || is_probe(fs::current_path().string(), command)) become_tool(call);
+  const bool probes = is_probe(fs::current_path().string(), command);
+  if (probes) note_probe(call);
+  if (command.cc1 || probes) become_tool(call);
   if (!of_interest) {
     ShimCall passed = call;  // a list of dependencies, say, must not miss our header either
     passed.args = with_flags(call.args, flags_of(call.config, command));

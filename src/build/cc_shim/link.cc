@@ -146,6 +146,7 @@ void note_link(const ShimCall &call, const LdCommand &command, const std::string
   LinkRecord record;
   record.cwd = fs::current_path().string();
   record.tool = call.tool;
+  record.step = get_variable(call.environment, kStepVariable);
   record.args = std::move(expanded);
   record.kind = command.kind;
   record.output = (fs::path(record.cwd) / command.output).lexically_normal().string();

@@ -1,5 +1,7 @@
 #include "build/cc_shim/lto.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char *kGccOptions = "COLLECT_GCC_OPTIONS";
+constexpr std::string_view kLtoOption = "'-flto";
 constexpr std::string_view kDumpFolder = "'-dumpdir' '";
 constexpr std::string_view kClangObject = "object";
 
@@ -59,11 +62,19 @@ void LtoObjects::ask_for(std::vector<std::string> &args, std::vector<std::string
 void LtoObjects::ask_gcc(std::vector<std::string> &environment) {
   std::string options = get_variable(environment, kGccOptions);
   if (options.empty()) return;
+  if (options.find(kLtoOption) != std::string::npos) wait_for_turn();
   const size_t last = options.rfind(kDumpFolder);
   if (last != std::string::npos) options.resize(last);
   for (const char *flag : kSectionFlags) options += cat(" '", flag, "'");
   options += cat(" '-save-temps' ", kDumpFolder, folder_.string(), "/'");
   set_variable(environment, kGccOptions, options);
+}
+
+// A lto-wrapper that keeps its files keeps some beside the objects, named by them: two links of one object at a time would take them
+// away from each other. Such a link uses all processors by itself.
+void LtoObjects::wait_for_turn() {
+  turn_ = Fd(::open((call_.config.tmp() / "lto.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (turn_) (void)::flock(turn_.get(), LOCK_EX);
 }
 
 void LtoObjects::ask_clang(std::vector<std::string> &args, bool own_plugin) {

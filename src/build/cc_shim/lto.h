@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "build/cc_shim/shim.h"
 #include "build/ld_args.h"
 
@@ -31,10 +32,12 @@ class LtoObjects {
 
  private:
   void ask_gcc(std::vector<std::string> &environment);
+  void wait_for_turn();
   void ask_clang(std::vector<std::string> &args, bool own_plugin);
 
   const ShimCall &call_;
   std::filesystem::path folder_;
+  Fd turn_;  // held until what was left in the build's folders is removed
 };
 
 }  // namespace suture

@@ -113,6 +113,10 @@ bool is_compiler_name(const std::string &name) {
   return is_one_of(base, {"gcc", "g++", "cc", "c++", "clang", "clang++", "c89", "c99", "gfortran"});
 }
 
+bool is_build_tool_name(const std::string &name) {
+  return is_one_of(name, {"make", "gmake", "ninja", "samu"});
+}
+
 bool is_compiler_proper_name(const std::string &name) {
   return name == "cc1" || name == "cc1plus";
 }
@@ -179,6 +183,7 @@ int run_shim(int argc, char **argv) {
     return kNotFoundStatus;
   }
   if (config && is_linker_name(call.name)) return run_linker(call);
+  if (is_build_tool_name(call.name)) run_build_tool(std::move(call));
   // From here on the tool's own calls of subprograms are its own affair; run_compiler points them to us where it wants
   // them.
   const std::string subprograms =

@@ -1,7 +1,7 @@
 // The compiler wrapper `suture-cc`. It runs under the names of compilers and linkers, in a folder that the driver puts
 // first in PATH. As a compiler it adds -ffunction-sections -fdata-sections to what is compiled to code, keeps a cache
 // of results and notes down each compilation; as a linker (gcc and clang find it through COMPILER_PATH) it notes down
-// what was linked and keeps a copy of each object. It must be invisible otherwise: same output, same exit status, same
+// what was linked and keeps a copy of each object; as make or ninja it notes down the call. It must be invisible otherwise: same output, same exit status, same
 // files; whatever goes wrong in its own book-keeping, the real tool's result stands.
 #pragma once
 
@@ -28,6 +28,8 @@ struct ShimCall {
 int run_shim(int argc, char **argv);
 int run_compiler(const ShimCall &call);
 int run_linker(const ShimCall &call);
+// Notes down a call of make or ninja, if no other one made it, and becomes the tool.
+[[noreturn]] void run_build_tool(ShimCall call);
 
 // Where our own folders are taken out of a COMPILER_PATH.
 std::string without_our_folders(const std::string &compiler_path, const std::filesystem::path &shim_folder);
@@ -42,6 +44,7 @@ int run_tool(const ShimCall &call, const std::vector<std::string> &args, const s
 bool is_linker_name(const std::string &name);
 bool is_compiler_name(const std::string &name);
 bool is_compiler_proper_name(const std::string &name);
+bool is_build_tool_name(const std::string &name);
 // Adds the section flags; reached only when a build calls gcc by its absolute path.
 int run_compiler_proper(const ShimCall &call);
 
@@ -55,5 +58,10 @@ inline constexpr const char *kActiveVariable = "SUTURE_CC_ACTIVE";
 // The sources of a command that compiles and links in one go, by line: the linker is given temporary objects for them,
 // in order.
 inline constexpr const char *kSourcesVariable = "SUTURE_CC_SOURCES";
+
+// Set below a call of make or ninja that was noted, to its id: what it calls is its own affair.
+inline constexpr const char *kStepVariable = "SUTURE_STEP";
+// Digits and dashes: it becomes the name of a file.
+bool is_step_id(const std::string &text);
 
 }  // namespace suture

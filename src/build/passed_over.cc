@@ -1,0 +1,73 @@
+#include "build/passed_over.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/file.h"
+#include "build/line_anchor.h"
+
+namespace suture {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool left_out_a_compilation(const Records &pre, const Records &now, const MovedTree &tree) {
+  std::set<std::string> made_now, names_now;
+  for (const CompileRecord &compile : now.compiles) {
+    made_now.insert(compile.output);
+    for (const std::string &source : compile.sources) names_now.insert(fs::path(source).filename().string());
+  }
+  std::set<std::string> paths, names;
+  for (const std::string &path : tree.moved) {
+    if (!is_source_path(path)) continue;
+    paths.insert((tree.seen / path).string());
+    names.insert(fs::path(path).filename().string());
+    const Result<std::string> text = read_text(tree.source / path);
+    if (now.compiles.empty() && text && is_anchorable(path, *text)) return true;
+  }
+  for (const CompileRecord &compile : pre.compiles) {
+    const auto has_moved = [&](const std::string &file) { return paths.contains(file); };
+    if (!made_now.contains(compile.output) &&
+        std::any_of(compile.dependencies.begin(), compile.dependencies.end(), has_moved))
+      return true;
+    for (const std::string &source : compile.sources) {
+      const std::string name = fs::path(source).filename().string();
+      if (names.contains(name) && !names_now.contains(name)) return true;
+    }
+  }
+  return false;
+}
+
+bool left_out_a_link(const Records &before, const Records &now) {
+  std::map<std::string, std::string> content_now;
+  for (const CompileRecord &compile : now.compiles) content_now[compile.output] = compile.output_content;
+  std::set<std::string> replaced, linked_now;
+  for (const CompileRecord &compile : before.compiles) {
+    const auto made = content_now.find(compile.output);
+    if (made != content_now.end() && !compile.output_content.empty() && made->second != compile.output_content)
+      replaced.insert(compile.output_content);
+  }
+  for (const auto &[output, content] : content_now) replaced.erase(content);  // what is so still
+  for (const LinkRecord &link : now.links) linked_now.insert(link.output);
+  std::map<std::string, const LinkRecord *> last;
+  for (const LinkRecord &link : before.links) last[link.output] = &link;
+  const auto is_replaced = [&](const LinkInput &input) { return replaced.contains(input.content); };
+  return std::any_of(last.begin(), last.end(), [&](const auto &entry) {
+    return !linked_now.contains(entry.first) &&
+           std::any_of(entry.second->inputs.begin(), entry.second->inputs.end(), is_replaced);
+  });
+}
+
+}  // namespace
+
+bool is_source_path(const std::string &path) {
+  return !path.starts_with("debian/") && !path.starts_with(".pc/");
+}
+
+bool passed_over(const Records &pre, const Records &before, const Records &now, const MovedTree &tree,
+                 const StaleCopies &copies) {
+  return copies.were_read(now, tree.seen, tree.tree) || left_out_a_compilation(pre, now, tree) ||
+         left_out_a_link(before, now);
+}
+
+}  // namespace suture

@@ -1,0 +1,32 @@
+// Whether a further build of a tree left out what it should have made again. Builds that guard their steps by stamp
+// files (debian/rules often does) do nothing the second time, whatever changed; some do not know their headers, some
+// compile copies of their sources, and some link in a step that is not run again. A patch of only some of the users of
+// a header would be wrong without a sign.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "build/record.h"
+#include "build/stale_copies.h"
+
+namespace suture {
+
+struct MovedTree {
+  std::filesystem::path seen, tree;  // as the build sees it, and on this machine
+  std::filesystem::path source;      // what it was brought to
+  std::set<std::string> moved;       // files that were touched for that, relative
+};
+
+// `pre` is what the first build of the tree did, `before` all that was done until then, `now` what the further build
+// did. Each object that was made from a file that moved must have been made again, and from what the file holds now;
+// each file that was linked from such an object must have been linked again.
+bool passed_over(const Records &pre, const Records &before, const Records &now, const MovedTree &tree,
+                 const StaleCopies &copies);
+
+// Packaging and quilt's bookkeeping are compiled by nobody.
+bool is_source_path(const std::string &path);
+
+}  // namespace suture
