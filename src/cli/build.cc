@@ -169,7 +169,8 @@ std::string id_from(const std::string &output) {
 Result<BuildPatchRequest> make_request(const Options &options, const fs::path &work) {
   BuildPatchRequest request;
   request.build.build_command = options.command;
-  for (const std::string &text : options.images) request.build.images.push_back(TRY(parse_image(text)));
+  for (const std::string &text : options.images)
+    if (options.debian.empty()) request.build.images.push_back(TRY(parse_image(text)));
   request.build.work_dir = work;
   if (!options.build_path.empty()) request.build.build_path = options.build_path;
   request.build.jobs = options.jobs;
@@ -200,8 +201,7 @@ Status check_form(const Options &options) {
   if (!debian && options.plan) return Error::usage("--plan belongs to --debian");
   if (!debian && !options.packages.empty()) return Error::usage("--package belongs to --debian");
   if (!debian && !options.compiler.empty()) return Error::usage("--compiler belongs to --debian: without it, the build command says which compiler to take");
-  if (debian && (!options.images.empty() || !options.build_path.empty()))
-    return Error::usage("--debian finds the images and the build path itself: give no --image and no --build-path");
+  if (debian && !options.build_path.empty()) return Error::usage("--debian finds the build path itself: give no --build-path");
   return {};
 }
 
@@ -212,6 +212,7 @@ Status prepare_debian(const Options &options, BuildRequest &build, DebianReport 
   request.to = options.to;
   for (const std::string &patch : options.patches) request.patches.emplace_back(patch);
   request.packages = options.packages;
+  request.images = options.images;
   request.buildinfo = options.buildinfo;
   if (!options.compiler.empty()) request.gcc = TRY(parse_compiler(options.compiler));
   request.cache = debian_cache_folder();
@@ -281,7 +282,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--buildinfo", options->buildinfo, "with --debian: record of the shipped binaries' build, to compare versions with")->type_name("FILE");
   command->add_option("--patch", options->patches, "patch file with the fix (may be repeated); with --debian also VERSION/NAME, of that version's series")->type_name("FILE")->allow_extra_args(false);
   command->add_option("--build", options->command, "shell command that builds the tree, run at its root")->type_name("CMD");
-  command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated)")
+  command->add_option("--image", options->images, "binary as shipped, and where the build makes it (may be repeated); with --debian, the installed path of one to patch instead of all")
       ->type_name("FILE[=BUILD_OUTPUT]")->allow_extra_args(false);
   command->add_option("-o,--output", options->output, "package to write")->type_name("PKG");
   command->add_option("--id", options->id, "id of the patch (default: the package's file name)");

@@ -129,7 +129,7 @@ class Finder {
     // dpkg and dpkg-deb keep the times that files have in a package.
     struct stat info {};
     if (::stat(file.c_str(), &info) == 0) shipped_.newest_seconds = std::max<int64_t>(shipped_.newest_seconds, info.st_mtim.tv_sec);
-    shipped_.files.push_back({file, package, {root_.canonical(installed), std::move(*facts)}});
+    shipped_.files.push_back({file, package, {root_.canonical(installed), std::move(*facts)}, file == installed});
   }
 
   const Apt &apt_;

@@ -18,6 +18,7 @@ struct ShippedFile {
   std::filesystem::path file;  // to read
   std::string package;
   ShippedFacts known;
+  bool installed = false;  // on this host, as it is read
 };
 
 struct Shipped {

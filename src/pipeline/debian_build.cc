@@ -118,6 +118,7 @@ class Preparation {
     setup->shipped = TRY(find_shipped(apt, setup->root, name_, packages, work_ / "shipped", say_));
     report_.notes.insert(report_.notes.end(), setup->shipped.notes.begin(), setup->shipped.notes.end());
     for (const ShippedFile &file : setup->shipped.files) report_.candidates.push_back(file.known.path);
+    TRY(find_wanted_images(*setup));
     TRY(make_trees());
     TRY(choose_second_build());
     TRY(choose_build_path(setup->shipped));
@@ -210,6 +211,17 @@ class Preparation {
     return request_.packages.empty() ? source.packages : request_.packages;
   }
 
+  Status find_wanted_images(const Setup &setup) {
+    const std::vector<std::string> &known = report_.candidates;
+    for (const std::string &image : request_.images) {
+      const std::string path = setup.root.canonical(image);
+      if (std::find(known.begin(), known.end(), path) == known.end())
+        return Error::refused(cat("no package of ", name_.source, " ships a program or library as ", image)).with_next("--plan lists those that there are");
+      wanted_images_.insert(path);
+    }
+    return {};
+  }
+
   Status make_trees() {
     build_.pre_dir = old_source_.tree();
     build_.post_dir = work_ / "post";
@@ -286,7 +298,9 @@ class Preparation {
     build_.place = std::move(place);
     DebianReport &report = report_;
     build_.note = [&report](const std::string &text) { report.notes.push_back(text); };
-    build_.choose_images = [setup, &report](const std::vector<LinkedOutput> &outputs) { return choose_debian_images(setup->shipped, outputs, report); };
+    build_.choose_images = [setup, &report, wanted = wanted_images_](const std::vector<LinkedOutput> &outputs) {
+      return choose_debian_images(setup->shipped, outputs, wanted, report);
+    };
   }
 
   const DebianRequest &request_;
@@ -298,6 +312,7 @@ class Preparation {
   std::map<fs::path, FetchedSource> named_patches_;  // those of the request that are no files
   std::vector<fs::path> patches_;                    // of the request, as files
   fs::path work_;
+  std::set<std::string> wanted_images_;  // of the request, as the root has them
   std::string compiler_folder_;  // as the root sees it; empty: the default compiler
 };
 

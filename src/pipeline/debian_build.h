@@ -24,6 +24,7 @@ struct DebianRequest {
   std::filesystem::path cache;                 // what packages share: the mirror's lists, the minimal system
   std::filesystem::path work;                  // of this package; empty: below the cache
   std::vector<std::string> packages;           // binary packages to patch; none: all that the source makes
+  std::vector<std::string> images;             // installed paths of the shipped files to patch; none: all that the fix changes
   std::string build_command;                   // instead of debian/rules build-arch
   std::filesystem::path buildinfo;             // record of the shipped binaries' build; empty: there is none
   unsigned gcc = 0;                            // major version of the compiler; 0: by the date of the shipped files

@@ -29,7 +29,8 @@ std::optional<OutputFacts> facts_of(const LinkedOutput &output) {
 
 class ImageChooser {
  public:
-  ImageChooser(const std::vector<LinkedOutput> &outputs, DebianReport &report) : outputs_(outputs), report_(report) {
+  ImageChooser(const std::vector<LinkedOutput> &outputs, const std::set<std::string> &wanted, DebianReport &report)
+      : outputs_(outputs), wanted_(wanted), report_(report) {
     for (const LinkedOutput &output : outputs) {
       std::optional<OutputFacts> facts = facts_of(output);
       if (!facts) continue;
@@ -51,6 +52,11 @@ class ImageChooser {
   }
 
  private:
+  struct Taken {
+    size_t image;
+    const ShippedFile *file;
+  };
+
   Status take(const ShippedFile &file) {
     const OutputChoice choice = choose_output(file.known, facts_);
     report_.shipped.push_back(file.known.path);
@@ -58,12 +64,17 @@ class ImageChooser {
       report_.unmatched.push_back(file.known.path);
       return {};
     }
-    if (choice.kind == OutputChoice::Kind::several) return refuse_if_it_matters(file, choice);
+    if (choice.kind == OutputChoice::Kind::several) return is_wanted(file) ? refuse_if_it_matters(file, choice) : Status();
     used_.insert(choice.output);
     for (const std::string &compiler : file.known.facts.compilers)
       if (!facts_[choice.output].facts.compilers.contains(compiler)) compilers_.insert(compiler);
-    return of_[choice.output]->changed() ? add(file, choice.output) : Status();
+    if (!of_[choice.output]->changed()) return {};
+    if (is_wanted(file)) return add(file, choice.output);
+    report_.notes.push_back(cat(file.known.path, " has code that the fix changes, and is left as it is: it is not among the images that are asked for"));
+    return {};
   }
+
+  bool is_wanted(const ShippedFile &file) const { return wanted_.empty() || wanted_.contains(file.known.path); }
 
   Status refuse_if_it_matters(const ShippedFile &file, const OutputChoice &choice) const {
     const bool matters = std::any_of(outputs_.begin(), outputs_.end(), [&](const LinkedOutput &output) {
@@ -85,11 +96,24 @@ class ImageChooser {
           cat(file.known.path, " is the same as ", first->second, ": on disk, only the latter is replaced"));
       return {};
     }
-    if (const auto [other, is_new] = package_of_path_.emplace(file.known.path, file.package); !is_new)
-      return Error::refused(cat(other->second, " and ", file.package, " ship different files as ", file.known.path,
-                                ", and the fix changes both"))
-          .with_next("make a package for each: --package NAME");
+    const auto [other, is_new] = taken_.emplace(file.known.path, Taken{images_.size(), &file});
+    if (!is_new) return settle_flavours(file, output, other->second);
     images_.push_back({file.file.string(), of_[output]->output_path, file.known.path});
+    return {};
+  }
+
+  // Packages that cannot be installed together may ship a file each under one name. On a host that has one of them, that one is meant.
+  Status settle_flavours(const ShippedFile &file, size_t output, Taken &taken) {
+    const ShippedFile &other = *taken.file;
+    if (file.installed == other.installed)
+      return Error::refused(cat(other.package, " and ", file.package, " ship different files as ", file.known.path, ", and the fix changes both"))
+          .with_next("make a package for each: --package NAME");
+    const ShippedFile &passed = file.installed ? other : file;
+    report_.notes.push_back(cat(passed.package, " ships another ", passed.known.path, ", which the fix changes, too; it is not installed here and not in this patch: --package ",
+                                passed.package));
+    if (!file.installed) return {};
+    images_[taken.image] = {file.file.string(), of_[output]->output_path, file.known.path};
+    taken.file = &file;
     return {};
   }
 
@@ -102,11 +126,13 @@ class ImageChooser {
   }
 
   const std::vector<LinkedOutput> &outputs_;
+  const std::set<std::string> &wanted_;  // empty: all
   DebianReport &report_;
   std::vector<OutputFacts> facts_;
   std::vector<const LinkedOutput *> of_;  // beside facts_
   std::vector<BuildRequest::Image> images_;
-  std::map<std::string, std::string> path_of_content_, package_of_path_;
+  std::map<std::string, std::string> path_of_content_;
+  std::map<std::string, Taken> taken_;  // by installed path
   std::set<size_t> used_;
   std::set<std::string> compilers_;  // of shipped files, and not of what we built
 };
@@ -115,8 +141,8 @@ class ImageChooser {
 
 Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shipped,
                                                               const std::vector<LinkedOutput> &outputs,
-                                                              DebianReport &report) {
-  return ImageChooser(outputs, report).choose(shipped);
+                                                              const std::set<std::string> &wanted, DebianReport &report) {
+  return ImageChooser(outputs, wanted, report).choose(shipped);
 }
 
 bool are_all_linked(const Shipped &shipped, const std::vector<LinkedOutput> &outputs) {

@@ -1,6 +1,8 @@
 // Which of the files that a Debian build linked are shipped, and so become images of the patch: every one that contains changed code.
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -10,8 +12,10 @@
 
 namespace suture {
 
-// `report` is told what is shipped, what the fix changes without its being shipped, and what is not as when it was built.
-Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shipped, const std::vector<LinkedOutput> &outputs, DebianReport &report);
+// Of `wanted` only, which are installed paths; none: of all. `report` is told what is shipped, what the fix changes without its being
+// shipped or wanted, and what is not as when it was built.
+Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shipped, const std::vector<LinkedOutput> &outputs,
+                                                              const std::set<std::string> &wanted, DebianReport &report);
 
 // Whether a link was seen for each file of `shipped`.
 bool are_all_linked(const Shipped &shipped, const std::vector<LinkedOutput> &outputs);
