@@ -278,6 +278,21 @@ class Steps(unittest.TestCase):
             os.utime(tree / "meson.build", (2e9, 2e9))
             self.assertEqual(times(), 3)
 
+    def test_documentation_is_made_once_in_each_folder_and_a_tool_that_is_not_there_is_not_made_up(self):
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder)
+            (here / "real").mkdir()
+            (here / "doc").mkdir()
+            tool = here / "real/doxygen"
+            tool.write_text("#!/bin/sh\necho \"$*\" >> ran\n")
+            tool.chmod(0o755)
+            tools = plain.write_once_tools(here / "once", str(here / "real"))
+            environment = {**os.environ, "PATH": f"{tools}:{here / 'real'}:{os.environ['PATH']}"}
+            for words in (["Doxyfile"], ["Doxyfile"], ["--version"], ["--version"], ["Other"]):
+                subprocess.run(["doxygen", *words], cwd=here / "doc", env=environment, check=True)
+            self.assertEqual((here / "doc/ran").read_text().split(), ["Doxyfile", "--version", "--version", "Other"])
+            self.assertFalse((tools / "sphinx-build").exists())
+
 
 if __name__ == "__main__":
     unittest.main()

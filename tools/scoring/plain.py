@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,6 +21,8 @@ SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 LOG_TAIL = 12
 CODE = (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".inc", ".S")
 CONFIGURE_STEPS = ("dh_update_autotools_config", "dh_autoreconf", "dh_auto_configure")
+# What makes documentation and nothing that is compiled; many Makefiles call it each time, whatever changed.
+DOCUMENTATION_TOOLS = ("sphinx-build", "doxygen", "makeinfo", "gtkdoc-scan", "gtkdoc-mkdb", "gtkdoc-mkhtml")
 # Stamp files with which debian/rules remember that a build is done; those of configuring stay.
 CLEAR_STAMPS = r"""find . -maxdepth 3 \( -name '*build*stamp*' -o -name '*stamp*build*' \) ! -name '*conf*' ! -name '*.[ch]' -type f -delete; rm -f debian/stamp-build* build-stamp
 rm -f debian/*.debhelper.log debian/stamps-build/*/build debian/stamps-build/build"""
@@ -33,26 +36,47 @@ def build_command(target):
     return f"{CLEAR_STAMPS}\nexec debian/rules {target}"
 
 
-def write_once_tools(folder):
+def write_once_tools(folder, search_path=SYSTEM_PATH):
     """Debhelper's configure steps, run again only when an input of theirs changed since: a rebuild of a configured tree is then a
-    plain incremental make, cmake or meson build. They run through PATH, so that overrides in debian/rules find them also."""
+    plain incremental make, cmake or meson build. They run through PATH, so that overrides in debian/rules find them also.
+    Documentation is made once in each folder. Only tools that are there: `configure` must find what it would find without us."""
     folder.mkdir(parents=True, exist_ok=True)
     for step in CONFIGURE_STEPS:
-        script = folder / step
-        script.write_text(ONCE.format(step=step, folder=folder))
-        script.chmod(0o755)
+        write_script(folder / step, CONFIGURE_ONCE.format(tool=step, folder=folder))
+    for tool in DOCUMENTATION_TOOLS:
+        if shutil.which(tool, path=search_path):
+            write_script(folder / tool, DOCUMENT_ONCE.format(tool=tool, folder=folder))
     return folder
 
 
-ONCE = r"""#!/bin/sh
-# Written by tools/coverage: {step}, once for each tree, arguments and flags.
+def write_script(path, text):
+    """Whole at every moment: another package may be running it."""
+    if path.exists() and path.read_text() == text:
+        return
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as script:
+        script.write(text)
+    os.chmod(script.name, 0o755)
+    os.replace(script.name, path)
+
+
+CONFIGURE_ONCE = r"""#!/bin/sh
+# Written by tools/coverage: {tool}, once for each tree, arguments and flags.
 PATH=$(printf %s "$PATH" | tr : '\n' | grep -vxF '{folder}' | paste -sd:)
-stamp=debian/.configured-once/{step}.$(printf '%s\n' "$@" "$CFLAGS" "$CXXFLAGS" "$LDFLAGS" "$CC" "$PYTHON" | sha1sum | cut -c1-16)
+stamp=debian/.configured-once/{tool}.$(printf '%s\n' "$@" "$CFLAGS" "$CXXFLAGS" "$LDFLAGS" "$CC" "$PYTHON" | sha1sum | cut -c1-16)
 if [ -e "$stamp" ] && [ -z "$(find . -newer "$stamp" -type f \( -name configure.ac -o -name configure.in -o -name Makefile.am \
     -o -name meson.build -o -name meson_options.txt -o -name CMakeLists.txt -o -name '*.cmake' -o -path ./debian/rules \
     -o -path './m4/*.m4' \) ! -path './debian/.configured-once/*' -print -quit)" ]; then exit 0; fi
-{step} "$@" || exit $?
+{tool} "$@" || exit $?
 mkdir -p debian/.configured-once && touch "$stamp"
+"""
+DOCUMENT_ONCE = r"""#!/bin/sh
+# Written by tools/coverage: {tool}, once for each folder and arguments.
+PATH=$(printf %s "$PATH" | tr : '\n' | grep -vxF '{folder}' | paste -sd:)
+case " $* " in *" --version "* | *" --help "* | *" -h "* | *" -v "*) exec {tool} "$@" ;; esac
+stamp=.made-once.{tool}.$(printf '%s\n' "$@" | sha1sum | cut -c1-16)
+[ -e "$stamp" ] && exit 0
+{tool} "$@" || exit $?
+touch "$stamp"
 """
 
 

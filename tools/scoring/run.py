@@ -50,6 +50,7 @@ class Package:
         self.lock = open(self.folder / "lock", "w")  # another run may be at work in here: its rows come first
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self._install_build_dependencies()
+        plain.write_once_tools(setup.once_tools)  # again: some came with the dependencies
         self.source = Source(name, version, self.folder / "source")
         self.needs_whole_series = False
         self.target = setup.target
