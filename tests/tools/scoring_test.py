@@ -46,6 +46,17 @@ class Lists(unittest.TestCase):
         with self.assertRaisesRegex(rows.SetError, "needs its evidence"):
             rows.read_decisions(path)
 
+    def test_a_variant_by_an_author_is_found_beside_the_list_and_must_be_there(self):
+        path = self.write(["package", "patch", "variant"], ["p", "x", "variant.patch"])
+        with self.assertRaisesRegex(rows.SetError, "variant.patch is not there"):
+            rows.read_author_patches(path)
+        path.with_name("variant.patch").write_text("")
+        self.assertEqual(rows.read_author_patches(path), {("p", "x"): path.with_name("variant.patch")})
+
+    def test_the_lists_of_this_tree_can_be_read(self):
+        self.assertTrue(rows.read_author_patches(ROOT / "tools/scoring/author-patches.tsv"))
+        self.assertTrue(rows.read_decisions(ROOT / "tools/scoring/allowances.tsv"))
+
     def test_a_result_is_found_again_by_the_next_run(self):
         row = rows.Row("p", "1", "dir/a b.patch", "c", "body_only")
         rows.State(self.folder.name).save(row, {"outcome": rows.AUTOMATIC})
@@ -143,6 +154,18 @@ class SeriesTrees(unittest.TestCase):
         whole.pre, whole.post = (source.Tree(self.folder / side, self.dsc) for side in ("pre", "post"))
         whole.trees_of_whole_series(rows.Row("p", "1-1", "0.patch", "", "body_only"))
         self.assertEqual((self.code(whole.pre), self.code(whole.post)), (lines(6, 9), lines(2, 6, 9)))
+
+    def test_a_variant_is_applied_to_a_copy_of_the_source_before_the_fix_or_not_at_all(self):
+        whole = source.Source.__new__(source.Source)
+        whole.folder, whole.pre = self.folder, source.Tree(self.folder / "pre", self.dsc)
+        whole.pre.move_to(range(1))
+        variant = self.folder / "variant.patch"
+        variant.write_text(patch_text(lines(2), lines(2, 6)))
+        other = whole.pre_with(variant)
+        self.assertEqual(((other / "code.c").read_text(), self.code(whole.pre)), (lines(2, 6), lines(2)))
+        variant.write_text(patch_text(lines(9), lines(6)))
+        with self.assertRaises(source.SourceError):
+            whole.pre_with(variant)
 
 
 class Trees(unittest.TestCase):

@@ -57,6 +57,17 @@ def read_decisions(path):
     return decisions
 
 
+def read_author_patches(path):
+    """An author's variant of single fixes, with code of its own: (package, patch) -> its file, given relative to the list."""
+    with open(path, newline="") as lines:
+        variants = {(line["package"], line["patch"]): Path(path).parent / line["variant"]
+                    for line in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)}
+    missing = [str(variant) for variant in variants.values() if not variant.is_file()]
+    if missing:
+        raise SetError(f"{path}: {', '.join(missing)} is not there")
+    return variants
+
+
 def read_own_tests(path):
     """The quick test of a package, a shell command, by the package's name."""
     with open(path, newline="") as lines:

@@ -30,6 +30,7 @@ class Setup:
         self.suture.make_key()
         self.target, self.build_jobs, self.keep = options.target, options.build_jobs, options.keep
         self.decisions = outcomes.read_decisions(options.allowances) if options.allowances else {}
+        self.author_patches = outcomes.read_author_patches(options.author_patches) if options.author_patches else {}
         self.own_tests = outcomes.read_own_tests(options.own_tests) if options.own_tests else {}
         self.once_tools = plain.write_once_tools(self.folder / "bin")
         self.hold_library = self.folder / "hold.so"
@@ -102,6 +103,11 @@ class Package:
             made = self._build(row, pre, post, images, package, allow, result)
         if result["first_of_package"]:
             self._note_second_fix(row, pre, images, result)
+        variant = self.setup.author_patches.get((row.package, row.patch))
+        refusal = None
+        if not made and variant and result["outcome"] == outcomes.REFUSED:
+            refusal = result["reason"]
+            made = self._build(row, pre, self.source.pre_with(variant), images, package, [], result)
         if not made:
             return
         result.pop("reason", None)
@@ -113,10 +119,17 @@ class Package:
         manifest, _ = hotfile.read_package(package)
         used = [h for h in manifest["hazards"] if h["allowed"]]
         result["allowed"] = [f"{h['kind']}:{h['item']}" for h in used]
-        result.update(outcome=outcomes.ALLOWED if used else outcomes.AUTOMATIC,
-                      reason="; ".join(evidence for _, evidence in allowances) if used else "")
+        result.update(self._live_outcome(used, allowances, variant, refusal))
         if not self.setup.keep:
             package.unlink()
+
+    @staticmethod
+    def _live_outcome(used, allowances, variant, refusal):
+        if refusal:
+            return {"outcome": outcomes.AUTHORED, "reason": f"by {variant.parent.name}/{variant.name}; as it is: {refusal}"}
+        if used:
+            return {"outcome": outcomes.ALLOWED, "reason": "; ".join(evidence for _, evidence in allowances)}
+        return {"outcome": outcomes.AUTOMATIC, "reason": ""}
 
     def _build_plain(self, row):
         """(pre, post, linked files, whether all was built from nothing), of the series as it stood at the fix where it can be built."""

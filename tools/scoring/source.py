@@ -197,6 +197,16 @@ class Source:
         self.post.move_to([*range(place + 1), *later])
         return self.pre.folder, self.post.folder
 
+    def pre_with(self, patch, level=1):
+        """A copy of the source before the fix, with `patch` instead."""
+        words = ["-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", "-i", Path(patch).resolve()]
+        run(["patch", "-d", self.pre.folder, "--dry-run", *words])
+        other = self.folder / "other"
+        shutil.rmtree(other, ignore_errors=True)
+        shutil.copytree(self.pre.folder, other, symlinks=True)
+        run(["patch", "-d", other, *words])
+        return other
+
     def another_fix(self, row):
         """The source as it stands before `row`'s fix with a later one of the series instead; None where none applies by itself."""
         for place in range(self.place(row) + 1, len(self.pre.series)):
@@ -206,12 +216,6 @@ class Source:
             text = self.pre.patches / patch
             if not re.search(r"^\+\+\+ \S+\.(c|cc|cpp|cxx)\b", text.read_text(errors="replace"), re.M):
                 continue
-            words = ["-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", "-i", text.resolve()]
             with contextlib.suppress(SourceError):
-                run(["patch", "-d", self.pre.folder, "--dry-run", *words])
-                other = self.folder / "other"
-                shutil.rmtree(other, ignore_errors=True)
-                shutil.copytree(self.pre.folder, other, symlinks=True)
-                run(["patch", "-d", other, *words])
-                return other
+                return self.pre_with(text, level)
         return None
