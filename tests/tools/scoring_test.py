@@ -190,10 +190,11 @@ class Trees(unittest.TestCase):
 
 class Totals(unittest.TestCase):
     def test_the_cost_of_a_second_fix_is_told_in_proportion_to_the_first(self):
-        first = result(rows.REFUSED, build_seconds=50.0, second_fix_seconds=5.0)
+        first = result(rows.REFUSED, build_seconds=50.0, second_fix_seconds=5.0, build_cpu_seconds=20.0, second_fix_cpu_seconds=3.0)
         built = result(rows.AUTOMATIC, build_seconds=11.0, compile_seconds=10.0, peak_mib=30, objects_mib=20)
         cost = report.cost([first, built])
         self.assertEqual((cost["second_fix_of_an_unchanged_source_to_the_first_max"], cost["beyond_compilations_max"]), (0.1, 0.1))
+        self.assertEqual(cost["second_fix_by_processor_time_max"], 0.15)
         self.assertEqual(cost["peak_to_objects_from_16_mib_max"], 1.5)
 
     def test_what_changes_no_code_or_cannot_be_built_is_no_part_of_the_share(self):

@@ -58,6 +58,7 @@ def cost(results):
     whole = [beyond_compilations(r) for r in compiled if r["first_of_package"]]  # the others compile little
     memory = [r["peak_mib"] / r["objects_mib"] for r in built if r["objects_mib"] >= LARGE_MIB]
     second = [r["second_fix_seconds"] / r["build_seconds"] for r in results if "second_fix_seconds" in r]
+    second_cpu = [r["second_fix_cpu_seconds"] / r["build_cpu_seconds"] for r in results if "second_fix_cpu_seconds" in r]
     ratios = []
     for package in {r["package"] for r in built}:
         first = [r["build_seconds"] for r in built if r["package"] == package and r["first_of_package"]]
@@ -73,6 +74,8 @@ def cost(results):
             f"peak_to_objects_from_{LARGE_MIB}_mib_max": round(max(memory), 2) if memory else None,
             "second_fix_of_an_unchanged_source_to_the_first_median": round(statistics.median(second), 3) if second else None,
             "second_fix_of_an_unchanged_source_to_the_first_max": round(max(second), 3) if second else None,
+            "second_fix_by_processor_time_median": round(statistics.median(second_cpu), 3) if second_cpu else None,
+            "second_fix_by_processor_time_max": round(max(second_cpu), 3) if second_cpu else None,
             "later_fix_of_the_series_to_the_first_median": round(statistics.median(ratios), 3) if ratios else None,
             "stop_us_median": statistics.median(stops) if stops else None, "stop_us_max": max(stops) if stops else None}
 
