@@ -13,13 +13,13 @@ _suture() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         -k|--key|-p|--public-key|-o|--output|--patch|--image|--password-file|--export)
             mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-        --build|--debian|--to|--package|--compiler|--id|--sequence|--patch-version|--description|--cve|--requires|--supersedes|--allow|--data|--leave|--timeout|-j|--jobs|-c|--comment)
+        --build|--debian|--to|--without|--package|--compiler|--id|--sequence|--patch-version|--description|--cve|--requires|--supersedes|--allow|--data|--leave|--timeout|-j|--jobs|-c|--comment)
             return ;;
     esac
     local options="--help"
     case $command in
         '') options="build apply revert status install uninstall inspect report verify sign keygen --help --version" ;;
-        build) options+=" --pre --post --source --debian --to --package --compiler --buildinfo --plan --patch --build --image --output --id --sequence --patch-version --description
+        build) options+=" --pre --post --source --debian --to --without --package --compiler --buildinfo --plan --patch --build --image --output --id --sequence --patch-version --description
             --cve --requires --supersedes --allow --data --leave --work --build-path --jobs --explain --dry-run --no-line-anchoring --json" ;;
         apply) options+=" --pid --disk --timeout --allow-unsigned --dry-run --trust-dir --state-dir --json" ;;
         revert) options+=" --pid --disk --timeout --state-dir --json" ;;

@@ -52,6 +52,7 @@ complete -c suture -n '__fish_seen_subcommand_from build' -l plan -d 'Say what w
 complete -c suture -n '__fish_seen_subcommand_from build' -l debian -x -d 'Debian source package'
 complete -c suture -n '__fish_seen_subcommand_from build' -l package -x -d 'binary package to patch'
 complete -c suture -n '__fish_seen_subcommand_from build' -l to -x -d 'version with the fix'
+complete -c suture -n '__fish_seen_subcommand_from build' -l without -x -d 'patch of that version to leave out'
 complete -c suture -n '__fish_seen_subcommand_from build' -l patch -r -d 'the fix'
 complete -c suture -n '__fish_seen_subcommand_from build' -l build -x -d 'build command'
 complete -c suture -n '__fish_seen_subcommand_from build' -l image -r -d 'binary as shipped'

@@ -10,7 +10,6 @@
 
 #include "base/cat.h"
 #include "base/file.h"
-#include "build/patch_tree.h"
 
 namespace suture {
 namespace {
@@ -555,35 +554,6 @@ TEST_F(DriverTest, ShowsTheEndOfTheLogWhenTheBuildFails) {
   EXPECT_EQ(result.error().verdict(), Verdict::failed);
   EXPECT_NE(result.error().what().find("exited with status 3"), std::string::npos);
   EXPECT_NE(result.error().what().find("the cause"), std::string::npos);
-}
-
-TEST_F(DriverTest, MakesThePostTreeFromAPatch) {
-  write_tree(at("source"), {{"a.c", "one\ntwo\nthree\nfour\nfive\nsix\n"}});
-  ASSERT_TRUE(write_file_atomic(at("fix.patch"),
-                                as_bytes("--- a/a.c\n+++ b/a.c\n@@ -2,3 +2,3 @@\n two\n-three\n+THREE\n four\n")));
-  ASSERT_TRUE(make_patched_tree(at("source"), {at("fix.patch")}, at("patched")));
-  EXPECT_EQ(*read_text(at("patched/a.c")), "one\ntwo\nTHREE\nfour\nfive\nsix\n");
-  EXPECT_EQ(*read_text(at("source/a.c")), "one\ntwo\nthree\nfour\nfive\nsix\n");
-}
-
-TEST_F(DriverTest, RefusesAPatchWhoseContextIsNotThereAndNamesTheHunk) {
-  write_tree(at("source"), {{"a.c", "one\nother\nthree\nfour\n"}});
-  ASSERT_TRUE(write_file_atomic(at("fix.patch"),
-                                as_bytes("--- a/a.c\n+++ b/a.c\n@@ -2,3 +2,3 @@\n two\n-three\n+THREE\n four\n")));
-  const Status status = make_patched_tree(at("source"), {at("fix.patch")}, at("patched"));
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().verdict(), Verdict::refused);
-  EXPECT_NE(status.error().what().find("hunk 1 of a.c"), std::string::npos) << status.error().text();
-  EXPECT_FALSE(fs::exists(at("patched")));
-}
-
-TEST_F(DriverTest, RefusesAPatchThatIsInAlready) {
-  write_tree(at("source"), {{"a.c", "two\nTHREE\nfour\n"}});
-  ASSERT_TRUE(write_file_atomic(at("fix.patch"),
-                                as_bytes("--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n two\n-three\n+THREE\n four\n")));
-  const Status status = make_patched_tree(at("source"), {at("fix.patch")}, at("patched"));
-  ASSERT_FALSE(status);
-  EXPECT_NE(status.error().what().find("has the change already"), std::string::npos) << status.error().text();
 }
 
 }  // namespace

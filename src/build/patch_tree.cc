@@ -31,14 +31,15 @@ Result<std::string> find_patch_program() {
 }
 
 // Runs patch(1) over the tree; its output on failure, nothing when it applied.
-Result<std::optional<std::string>> run_patch(const std::string &program, const fs::path &tree, const fs::path &patch) {
+enum class Direction { forward, back };
+Result<std::optional<std::string>> run_patch(const std::string &program, const fs::path &tree, const fs::path &patch, Direction direction = Direction::forward) {
   const TempDir scratch = TRY(TempDir::create("suture-patch"));
   ProcessRequest request;
   request.program = program;
   // --batch: no questions; --forward: a patch that is in already is an error, not taken back.
   request.words = {"patch",     "-p1",
                    "-F0",       "--batch",
-                   "--forward", "--no-backup-if-mismatch",
+                   direction == Direction::forward ? "--forward" : "--reverse", "--no-backup-if-mismatch",
                    "-r",        "-",
                    "-i",        fs::absolute(patch).string()};
   request.environment = current_environment();
@@ -83,19 +84,35 @@ std::string describe_patch_failure(std::string_view output) {
 }
 
 Status make_patched_tree(const fs::path &source, const std::vector<fs::path> &patches, const fs::path &post) {
-  const std::string program = TRY(find_patch_program());
   for (const fs::path &patch : patches)
     if (::access(patch.c_str(), R_OK) != 0)
       return Error::from_errno(errno, cat("cannot read the patch ", patch.string()));
   TRY_WHILE(copy_tree(source, post), cat("copying ", source.string()));
+  Status applied = apply_patches(post, patches);
+  if (applied) return {};
+  std::error_code ignored;  // half a fix is no tree to leave behind, but the refusal is what matters
+  fs::remove_all(post, ignored);
+  return applied;
+}
+
+Status apply_patches(const fs::path &tree, const std::vector<fs::path> &patches) {
+  const std::string program = TRY(find_patch_program());
   for (const fs::path &patch : patches) {
-    const std::optional<std::string> failure = TRY(run_patch(program, post, patch));
+    const std::optional<std::string> failure = TRY(run_patch(program, tree, patch));
     if (!failure) continue;
-    std::error_code ignored;  // half a fix is no tree to leave behind, but the refusal is what matters
-    fs::remove_all(post, ignored);
-    return Error::refused(cat("the patch ", patch.string(), " does not apply to ", source.string(), ": ",
-                              describe_patch_failure(*failure)))
+    return Error::refused(cat("the patch ", patch.string(), " does not apply: ", describe_patch_failure(*failure)))
         .with_next("give the patch against exactly this source, or both trees with --pre and --post");
+  }
+  return {};
+}
+
+Status take_back_patches(const fs::path &tree, const std::vector<fs::path> &patches) {
+  const std::string program = TRY(find_patch_program());
+  for (auto patch = patches.rbegin(); patch != patches.rend(); ++patch) {
+    const std::optional<std::string> failure = TRY(run_patch(program, tree, *patch, Direction::back));
+    if (!failure) continue;
+    return Error::refused(cat("the patch ", patch->string(), " cannot be taken out of ", tree.string(), ": ", describe_patch_failure(*failure)))
+        .with_next("what was built on it later has to be left out with it");
   }
   return {};
 }

@@ -16,6 +16,12 @@ namespace suture {
 Status make_patched_tree(const std::filesystem::path &source, const std::vector<std::filesystem::path> &patches,
                          const std::filesystem::path &post);
 
+// The same in a tree that is there, which is left half patched when it is refused.
+Status apply_patches(const std::filesystem::path &tree, const std::vector<std::filesystem::path> &patches);
+
+// Takes patches that were applied to `tree` out of it, the last one first. Refused when later ones build on what one changed.
+Status take_back_patches(const std::filesystem::path &tree, const std::vector<std::filesystem::path> &patches);
+
 // What a run of patch(1) that failed printed, made into one sentence: which hunks of which files.
 std::string describe_patch_failure(std::string_view output);
 

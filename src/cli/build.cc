@@ -26,7 +26,7 @@ using nlohmann::json;
 struct Options {
   std::string pre, post, source;
   std::string debian, to, compiler, buildinfo;
-  std::vector<std::string> packages;
+  std::vector<std::string> packages, without;
   std::vector<std::string> patches;
   std::string command;
   std::vector<std::string> images;
@@ -191,12 +191,13 @@ Result<BuildPatchRequest> make_request(const Options &options, const fs::path &w
 // What fix of what source: exactly one of the three forms.
 Status check_form(const Options &options) {
   const bool trees = !options.pre.empty() && !options.post.empty();
-  const bool debian = !options.debian.empty() && options.patches.empty() != options.to.empty();
+  const bool debian = !options.debian.empty() && (!options.patches.empty() || !options.to.empty());
   const bool patches = !options.source.empty() && !options.patches.empty();
   if (trees + patches + debian != 1 || (!options.to.empty() && !debian))
     return Error::usage("give either --pre DIR and --post DIR, or --source DIR and --patch FILE, or --debian SRC and --patch FILE or --to VERSION");
   if (options.output.empty() && !options.plan) return Error::usage("-o PKG is needed: the package to write");
   if (!debian && (options.command.empty() || options.images.empty())) return Error::usage("--build CMD and --image FILE are needed without --debian");
+  if (options.to.empty() && !options.without.empty()) return Error::usage("--without belongs to --to: it leaves out patches of that version");
   if (!debian && !options.buildinfo.empty()) return Error::usage("--buildinfo belongs to --debian");
   if (!debian && options.plan) return Error::usage("--plan belongs to --debian");
   if (!debian && !options.packages.empty()) return Error::usage("--package belongs to --debian");
@@ -213,6 +214,7 @@ Status prepare_debian(const Options &options, BuildRequest &build, DebianReport 
   for (const std::string &patch : options.patches) request.patches.emplace_back(patch);
   request.packages = options.packages;
   request.images = options.images;
+  request.without = options.without;
   request.buildinfo = options.buildinfo;
   if (!options.compiler.empty()) request.gcc = TRY(parse_compiler(options.compiler));
   request.cache = debian_cache_folder();
@@ -253,7 +255,7 @@ Result<int> run(const Options &options, const Context &context) {
   }
   if (!built) {
     if (options.work.empty() && built.error().verdict() == Verdict::failed) std::move(temporary).keep();  // its log tells why
-    return std::move(built).error();
+    return debian ? with_advice_on_space(std::move(built).error(), plan.work) : std::move(built).error();
   }
   const Bytes package = TRY(encode_package(report.package));
   if (!options.dry_run) TRY(write_file_atomic(options.output, package));
@@ -277,6 +279,7 @@ void add_build(CLI::App &app, Context &context) {
   command->add_option("--source", options->source, "source tree before the fix; the patches are applied to a copy")->type_name("DIR");
   command->add_option("--debian", options->debian, "Debian source package (and version) that the shipped binaries were built from")->type_name("SRC[=VERSION]");
   command->add_option("--to", options->to, "version of the Debian source package that has the fix")->type_name("VERSION");
+  command->add_option("--without", options->without, "with --to: leave out this patch of that version's series (may be repeated)")->type_name("NAME")->allow_extra_args(false);
   command->add_option("--package", options->packages, "with --debian: patch only this binary package (may be repeated)")->type_name("NAME")->allow_extra_args(false);
   command->add_option("--compiler", options->compiler, "with --debian: the compiler to build with, e.g. gcc-11 (default: by the date of the shipped files)")->type_name("NAME");
   command->add_option("--buildinfo", options->buildinfo, "with --debian: record of the shipped binaries' build, to compare versions with")->type_name("FILE");

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr auto kListsAge = std::chrono::hours(1);
 // apt asks a mirror again when a connection breaks.
+constexpr const char *kNotFound = "404 ";
 constexpr const char *kRetries = "Acquire::Retries \"3\";\n";
 
 bool is_plain_word(const std::string &word) {
@@ -99,7 +100,12 @@ Result<Apt> Apt::open(const fs::path &folder, const std::function<void(const std
   const auto when = fs::last_write_time(stamp, error);
   if (same && !error && fs::file_time_type::clock::now() - when < kListsAge) return apt;
   say("asking the mirror what there is");
-  TRY_WHILE(apt.run({"/usr/bin/apt-get", "update", "--error-on=any"}), "asking the mirror what there is");
+  const Result<std::string> asked = apt.run({"/usr/bin/apt-get", "update", "--error-on=any"});
+  if (!asked && same && !error) {  // what it had last is still there to go by
+    say("the mirror cannot be asked; going by what it had last");
+    return apt;
+  }
+  TRY_WHILE(Result<std::string>(asked), "asking the mirror what there is");
   TRY(write_file_atomic(stamp, {}));
   return apt;
 }
@@ -144,14 +150,16 @@ Status Apt::download_source(const std::string &source, const std::string &versio
   std::string dsc;
   for (const SourceFile &file : source_files(files)) {
     if (fs::exists(folder / file.name) || download_elsewhere(source, file, folder)) continue;
-    if (!file.name.ends_with(".dsc")) return no_longer_served(source, version, file, downloaded.error());
+    if (!file.name.ends_with(".dsc")) return not_to_be_had(source, version, file, downloaded.error());
     dsc = file.name;
   }
   if (dsc.empty()) return {};
   return write_dsc(source, version, folder / dsc);
 }
 
-Error Apt::no_longer_served(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const {
+Error Apt::not_to_be_had(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const {
+  if (cause.what().find(kNotFound) == std::string::npos)
+    return Error::failed(cat("cannot fetch ", file.name, " of ", source, " ", version, ": ", cause.what())).with_next("see that this host reaches its mirrors: apt-get update");
   return Error::refused(cat("the mirror's index has ", source, " ", version, ", but none of its archives has ", file.name, " any more: ", cause.what()))
       .with_next("unpack that very version from another copy of it, and give both trees, the build command and the image: --pre, --post, --build, --image");
 }

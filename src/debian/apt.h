@@ -47,7 +47,7 @@ class Apt {
  private:
   Result<std::string> run(std::vector<std::string> words, const std::filesystem::path &folder = "/") const;
 
-  Error no_longer_served(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const;
+  Error not_to_be_had(const std::string &source, const std::string &version, const SourceFile &file, const Error &cause) const;
   Status write_dsc(const std::string &source, const std::string &version, const std::filesystem::path &file) const;
   bool download_elsewhere(const std::string &source, const SourceFile &file, const std::filesystem::path &folder) const;
 

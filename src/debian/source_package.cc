@@ -63,6 +63,30 @@ Result<std::string> candidate_of(const Apt &apt, const std::string &source, cons
   return std::string();
 }
 
+// The patches of a series: "NAME [-pN] [# comment]" a line.
+Result<std::vector<std::string>> read_series(const FetchedSource &source) {
+  const Result<std::string> text = read_text(source.tree() / "debian/patches/series", kMaxSeriesBytes);
+  if (!text) return Error::refused(cat(source.version, " has no series of patches"));
+  std::vector<std::string> names;
+  for (size_t at = 0; at < text->size();) {
+    const size_t end = std::min(text->find('\n', at), text->size());
+    const std::vector<std::string> words = words_of(std::string_view(*text).substr(at, end - at));
+    at = end + 1;
+    if (!words.empty() && !words[0].starts_with('#')) names.push_back(words[0]);
+  }
+  return names;
+}
+
+Error no_such_patch(const FetchedSource &source, const std::vector<std::string> &series, const std::string &name) {
+  std::vector<std::string> alike;
+  for (const std::string &other : series)
+    if (other.find(fs::path(name).stem().string()) != std::string::npos) alike.push_back(other);
+  const std::vector<std::string> &told = alike.empty() ? series : alike;
+  std::string shown;  // the newest are at the end
+  for (size_t i = told.size() - std::min(told.size(), kShownPatches); i < told.size(); ++i) shown += cat(shown.empty() ? "" : ", ", told[i]);
+  return Error::refused(cat("the series of ", source.version, " has no patch ", name)).with_next(cat(alike.empty() ? "it ends with " : "it has ", shown));
+}
+
 // Fills the folder; gives the names of the binary packages that the source makes.
 Result<std::string> fetch_files(const Apt &apt, const SourceName &name, const fs::path &folder, const Say &say) {
   const std::vector<Stanza> stanzas = TRY(apt.sources(name.source));
@@ -142,25 +166,22 @@ std::optional<SeriesPatch> parse_series_patch(std::string_view text) {
 }
 
 Result<fs::path> find_series_patch(const FetchedSource &source, const std::string &name) {
-  const fs::path folder = source.tree() / "debian/patches";
-  const Result<std::string> series = read_text(folder / "series", kMaxSeriesBytes);
-  if (!series) return Error::refused(cat(source.version, " has no series of patches"));
-  std::vector<std::string> names;
-  for (size_t at = 0; at < series->size();) {  // "NAME [-pN] [# comment]" a line
-    const size_t end = std::min(series->find('\n', at), series->size());
-    const std::vector<std::string> words = words_of(std::string_view(*series).substr(at, end - at));
-    at = end + 1;
-    if (words.empty() || words[0].starts_with('#')) continue;
-    if (words[0] == name) return folder / name;
-    names.push_back(words[0]);
+  const std::vector<fs::path> found = TRY(find_series_patches(source, {name}));
+  return found[0];
+}
+
+Result<std::vector<fs::path>> find_series_patches(const FetchedSource &source, const std::vector<std::string> &names) {
+  const std::vector<std::string> series = TRY(read_series(source));
+  std::vector<std::pair<size_t, fs::path>> found;
+  for (const std::string &name : names) {
+    const auto at = std::find(series.begin(), series.end(), name);
+    if (at == series.end()) return no_such_patch(source, series, name);
+    found.emplace_back(at - series.begin(), source.tree() / "debian/patches" / name);
   }
-  std::vector<std::string> alike;
-  for (const std::string &other : names)
-    if (other.find(fs::path(name).stem().string()) != std::string::npos) alike.push_back(other);
-  std::string shown;  // the newest are at the end
-  std::vector<std::string> &told = alike.empty() ? names : alike;
-  for (size_t i = told.size() - std::min(told.size(), kShownPatches); i < told.size(); ++i) shown += cat(shown.empty() ? "" : ", ", told[i]);
-  return Error::refused(cat("the series of ", source.version, " has no patch ", name)).with_next(cat(alike.empty() ? "it ends with " : "it has ", shown));
+  std::sort(found.begin(), found.end());
+  std::vector<fs::path> files;
+  for (auto &[place, file] : found) files.push_back(std::move(file));
+  return files;
 }
 
 }  // namespace suture

@@ -40,5 +40,7 @@ struct SeriesPatch {
 std::optional<SeriesPatch> parse_series_patch(std::string_view text);
 // The file of an unpacked source; refused when its series has no such patch, telling what it has.
 Result<std::filesystem::path> find_series_patch(const FetchedSource &source, const std::string &name);
+// The same of several, in the order of the series.
+Result<std::vector<std::filesystem::path>> find_series_patches(const FetchedSource &source, const std::vector<std::string> &names);
 
 }  // namespace suture

@@ -228,6 +228,9 @@ class Preparation {
     TRY(remove_folder(build_.post_dir));
     if (request_.to.empty()) return make_patched_tree(build_.pre_dir, patches_, build_.post_dir);
     TRY(copy_tree(new_source_.tree(), build_.post_dir));
+    const std::vector<fs::path> without = TRY(find_series_patches(new_source_, request_.without));
+    TRY(take_back_patches(build_.post_dir, without));
+    TRY(apply_patches(build_.post_dir, patches_));
     // The version in the changelog goes into banners and build dates all over a package: it is no part of the fix.
     const WantedFile changelog = TRY(read_wanted(build_.pre_dir / "debian/changelog"));
     (void)TRY(put_wanted(build_.post_dir / "debian/changelog", changelog));  // whether they differed does not matter
@@ -327,7 +330,17 @@ Status prepare_debian_build(const DebianRequest &request, BuildRequest &build, D
   std::error_code error;
   fs::create_directories(request.cache, error);
   if (error) return Error::refused(cat("cannot create ", request.cache.string(), ": ", error.message())).with_next("name another folder in SUTURE_BUILD_CACHE");
-  return Preparation(request, build, report, say).run();
+  Status prepared = Preparation(request, build, report, say).run();
+  if (!prepared) return with_advice_on_space(std::move(prepared).error(), report.work.empty() ? request.cache : report.work);
+  return prepared;
+}
+
+Error with_advice_on_space(Error error, const fs::path &folder) {
+  if (error.what().find(std::strerror(ENOSPC)) == std::string::npos || !error.next().empty()) return error;
+  std::error_code ignored;
+  const fs::space_info space = fs::space(folder, ignored);
+  return std::move(error).with_next(cat("make room on the file system of ", folder.string(), ", which has ", ignored ? 0 : space.available >> 20,
+                                        " MiB left, or name another folder: --work, or SUTURE_BUILD_CACHE for all"));
 }
 
 }  // namespace suture

@@ -19,7 +19,9 @@ namespace suture {
 struct DebianRequest {
   SourceName source;                           // as the shipped binaries were built from
   std::string to;                              // version that has the fix; empty: the patches are the fix
-  // Applied in order to the source with all its own patches applied: files, or VERSION/NAME of another version's series.
+  std::vector<std::string> without;            // patches of that version's series that are no part of the fix
+  // Applied in order to the source (that of `to`, if given) with all its own patches applied: files, or VERSION/NAME of another
+  // version's series.
   std::vector<std::filesystem::path> patches;
   std::filesystem::path cache;                 // what packages share: the mirror's lists, the minimal system
   std::filesystem::path work;                  // of this package; empty: below the cache
@@ -51,6 +53,9 @@ struct DebianReport {
 
 // Fetches, makes the root and fills `build` with trees, command, place, and the choice of images. `report` must outlive `build`.
 Status prepare_debian_build(const DebianRequest &request, BuildRequest &build, DebianReport &report, const Say &say);
+
+// The same error; when what it met is a full file system, with what can be done about it.
+Error with_advice_on_space(Error error, const std::filesystem::path &folder);
 
 // The folder for what is kept between builds: SUTURE_BUILD_CACHE, else /var/cache/suture/build.
 std::filesystem::path debian_cache_folder();
