@@ -61,6 +61,13 @@ struct FarForm {
 };
 inline constexpr uint32_t kFarJumpBytes = 5;  // an instruction must be as long as the jump that takes its place
 
+// What code is seen to do with the address of a thing. `read`: nothing that would outlast the function was seen.
+enum class AddressUse : uint8_t {
+  read,
+  passed,  // to a function, which may keep it
+  kept,    // stored outside of the stack, or returned
+};
+
 // Two hooks over one table of variables, and what runs hooks. An entry of the table is six words: the variable (0: the end),
 // its size in bytes, where its old value, its new one and the mask of what counts are, and whether it was written.
 struct ValueWriterCode {
@@ -96,6 +103,8 @@ struct Arch {
   std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);
   // `insn` names a variable in its 4-byte field at `field_at`, plus `offset`; empty when it can do without in no way.
   std::optional<FarForm> (*far_form)(ByteView insn, uint32_t field_at, int64_t offset);
+  // `code` starts with an instruction that has the address of a thing in its field, or the place of a slot with that address.
+  AddressUse (*address_use)(ByteView code, bool from_slot);
   ValueWriterCode (*value_writer)();
   // One line of assembly text for the instruction at `at` (Intel syntax), and its size; for people.
   std::string (*disassemble)(ByteView bytes, uint64_t at);

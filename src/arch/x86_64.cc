@@ -1,6 +1,7 @@
 // x86-64: the 64-bit mode of what x86_common offers.
 #include "arch/x86_64.h"
 
+#include "arch/x86_address.h"
 #include "arch/x86_common.h"
 #include "arch/x86_far.h"
 #include "arch/x86_tls.h"
@@ -16,6 +17,9 @@ std::optional<Instruction> decode(ByteView bytes) {
 }
 Result<Bytes> relocate(ByteView code, uint64_t from, uint64_t to, uint32_t min_bytes) {
   return x86::relocate(kMode, code, from, to, min_bytes);
+}
+AddressUse address_use(ByteView code, bool from_slot) {
+  return x86::address_use(kMode, code, from_slot);
 }
 std::string disassemble(ByteView bytes, uint64_t at) {
   return x86::disassemble(kMode, bytes, at);
@@ -67,6 +71,7 @@ const Arch kArchX86_64 = {
     .make_immediate = make_immediate,
     .tls_forms = x86::tls_forms,
     .far_form = x86::far_form,
+    .address_use = address_use,
     .value_writer = x86_value_writer,
     .disassemble = disassemble,
 };

@@ -300,9 +300,10 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
     if (symbol.in_section())
       return resolve_defined(name, post.section_place(definition->object, symbol.section), static_cast<int64_t>(symbol.value), reference, use);
   }
-  if (const auto value = base_value(reference.place, reference.access)) return *value;
+  const bool redefined = in_.comparison->redefined(name);
+  if (const auto value = redefined ? std::nullopt : base_value(reference.place, reference.access)) return *value;
   // Known in the image though no object defines it: the linker made it (__start_, __stop_), and the load of its address direct.
-  if (use.wants_slot())
+  if (use.wants_slot() && !redefined)
     if (auto value = base_value(reference.place, Access::address)) {
       if (use.may_be_direct) {
         value->direct = true;
@@ -336,7 +337,8 @@ Result<Binder::Target> Binder::resolve_ifunc(const Reference &reference, const P
 
 // A global that this image defines itself, reached by a call or through a GOT slot.
 Result<Binder::Target> Binder::resolve_defined(const std::string &name, Place place, int64_t symbol_value, const Reference &reference, const Use &use) {
-  const bool carried = replaced_.contains(place) || piece_of(place) || !stays_in_base(place);
+  // What the base has under that name is something else.
+  const bool carried = in_.comparison->redefined(name) || replaced_.contains(place) || piece_of(place) || !stays_in_base(place);
   if (!carried)
     if (const auto value = base_value(reference.place, reference.access)) return *value;
   if (is_tls(reference.access)) {

@@ -21,19 +21,68 @@ std::string_view name_of(Change change) {
 
 namespace {
 
-// A COMDAT section that is new in its object may have been in another object of the pre program all along: a fix that
-// uses a template or an inline variable in one more file moves the copy that the linker keeps.
-std::optional<Place> global_pre_place(const Program &pre, const Program &post, const Place &place) {
+enum class Sort : uint8_t { code, constant, variable, thread_variable, other };
+
+Sort sort_of(Kind kind) {
+  switch (kind) {
+    case Kind::code: return Sort::code;
+    case Kind::rodata:
+    case Kind::relro: return Sort::constant;
+    case Kind::data:
+    case Kind::bss: return Sort::variable;
+    case Kind::tls_data:
+    case Kind::tls_bss: return Sort::thread_variable;
+    default: return Sort::other;
+  }
+}
+
+// Whether something of the post program still is what was in a pre section: then what bears its name elsewhere is another thing.
+bool lives_on(const Program &post, const Twins &twins, const Place &before) {
+  const auto twin = twins.post_of(before.object, before.section);
+  if (!twin) return false;
+  for (const uint32_t s : post.symbols_in(before.object, *twin)) {
+    const ObjectSymbol &symbol = post.object(before.object).symbols[s];
+    if (symbol.local()) return true;
+    const auto winner = post.definition(symbol.name);
+    if (winner && winner->object == before.object && winner->symbol == s) return true;
+  }
+  return false;
+}
+
+// A section that is new in its object may have been in another object of the pre program all along. A fix that uses a template or an
+// inline variable in one more file moves the copy that the linker keeps; and a fix may move a function or a variable to another file.
+std::optional<Place> global_pre_place(const Program &pre, const Program &post, const Twins &twins, const Place &place) {
   const ObjectGraph &graph = post.object(place.object);
-  if (!graph.sections[place.section].in_group) return std::nullopt;
+  const ObjectSection &section = graph.sections[place.section];
   for (const uint32_t s : post.symbols_in(place.object, place.section)) {
-    if (graph.symbols[s].local()) continue;
-    const auto definition = pre.definition(graph.symbols[s].name);
+    const ObjectSymbol &now = graph.symbols[s];
+    if (now.local()) continue;
+    const auto definition = pre.definition(now.name);
     if (!definition) continue;
     const ObjectSymbol &symbol = pre.object(definition->object).symbols[definition->symbol];
-    if (symbol.in_section() && symbol.value == graph.symbols[s].value) return pre.section_place(definition->object, symbol.section);
+    if (!symbol.in_section() || symbol.value != now.value) continue;
+    const Place before = pre.section_place(definition->object, symbol.section);
+    if (section.in_group) return before;
+    const auto winner = post.definition(now.name);
+    const bool wins = winner && winner->object == place.object && winner->symbol == s;
+    if (wins && sort_of(pre.section(before).kind) == sort_of(section.kind) && !lives_on(post, twins, before)) return before;
   }
   return std::nullopt;
+}
+
+// Whether a global name of the pre program stands for something else now: an alias that was led elsewhere, a strong definition that
+// came or went beside a weak one, a constant that became a variable. Code that is compiled to the same goes on using the old one.
+bool is_redefined(const Program &pre, const Program &post, const Twins &twins, const std::string &name) {
+  if (name.empty() || !pre.name_index(name) || !post.name_index(name) || without_numbers(name) != name) return false;
+  const auto before = pre.definition(name);
+  const auto now = post.definition(name);
+  if (!before || !now) return before.has_value() != now.has_value();
+  const ObjectSymbol &old_symbol = pre.object(before->object).symbols[before->symbol];
+  const ObjectSymbol &new_symbol = post.object(now->object).symbols[now->symbol];
+  if (!old_symbol.in_section() || !new_symbol.in_section()) return old_symbol.in_section() != new_symbol.in_section();
+  if (holds_items(post.object(now->object).sections[new_symbol.section])) return false;  // compared by its contents
+  const auto place = Comparison::pre_place(pre, post, twins, post.section_place(now->object, new_symbol.section));
+  return !place || *place != pre.section_place(before->object, old_symbol.section);
 }
 
 // The name that a post name had before: another one where the compiler numbers (the second closure of a function became
@@ -74,7 +123,7 @@ std::optional<Place> Comparison::pre_place(const Program &pre, const Program &po
   }
   if (place.kind == Place::Kind::item) return std::nullopt;
   const auto section = twins.pre_of(place.object, place.section);
-  if (!section) return global_pre_place(pre, post, place);
+  if (!section) return global_pre_place(pre, post, twins, place);
   // The pre side's winner of a COMDAT section may be in another object.
   return pre.section_place(place.object, *section);
 }
@@ -86,6 +135,7 @@ class Comparer {
   Comparison run(const std::vector<bool> &changed_objects) {
     for (uint32_t o = 0; o < changed_objects.size(); ++o)
       if (changed_objects[o]) compare_object(o);
+    find_redefined(changed_objects);
     spread(changed_objects);
     return std::move(out_);
   }
@@ -112,13 +162,26 @@ class Comparer {
         out_.differences_.push_back({Change::removed, o, s, describe(pre_, o, s), "not in the post object"});
   }
 
-  // What is new in its object may be a COMDAT section that another object had before.
+  void find_redefined(const std::vector<bool> &changed_objects) {
+    const auto look_at = [&](const ObjectGraph &graph) {
+      for (const ObjectSymbol &symbol : graph.symbols)
+        if (!symbol.local() && symbol.defined() && is_redefined(pre_.program(), post_.program(), twins_, symbol.name)) out_.redefined_.insert(symbol.name);
+    };
+    for (uint32_t o = 0; o < changed_objects.size(); ++o) {
+      if (!changed_objects[o]) continue;
+      look_at(pre_.program().object(o));
+      look_at(post_.program().object(o));
+    }
+  }
+
+  // What is new in its object may have been in another object before.
   void compare_moved(uint32_t o, uint32_t s) {
     const std::string name = describe(post_, o, s);
-    const auto before = global_pre_place(pre_.program(), post_.program(), {Place::Kind::section, o, s, 0, 0});
+    const auto before = global_pre_place(pre_.program(), post_.program(), twins_, {Place::Kind::section, o, s, 0, 0});
     if (!before) return record(Change::added, o, s, name, twins_.ambiguous(o, s) ? "its twin is ambiguous" : "not in the pre object");
     // Existing data is the running program's, whichever object's copy the linker keeps.
-    if (is_variable(post_.program().object(o).sections[s].kind)) return;
+    const ObjectSection &section = post_.program().object(o).sections[s];
+    if (section.in_group && is_variable(section.kind)) return;
     const std::string reason = difference(*before, o, s);
     if (!reason.empty()) record(Change::changed, o, s, name, reason);
   }
@@ -229,7 +292,7 @@ class Comparer {
           if (!judged(graph.sections[s]) || out_.of(o, s) != Change::same || !may_spread_to(graph.sections[s])) continue;
           for (uint32_t e = 0; e < graph.sections[s].edges.size(); ++e) {
             if (!targets_changed(graph, graph.sections[s].edges[e])) continue;
-            const std::string reason = spreading(post_.reference(o, s, e));
+            const std::string reason = spreading(graph.symbols[graph.sections[s].edges[e].symbol], post_.reference(o, s, e));
             if (reason.empty()) continue;
             record(Change::changed, o, s, describe(post_, o, s), reason);
             again = true;
@@ -246,6 +309,10 @@ class Comparer {
   bool targets_changed(const ObjectGraph &graph, const Edge &edge) const {
     const ObjectSymbol &symbol = graph.symbols[edge.symbol];
     return !symbol.local() || (symbol.in_section() && !out_.index_.empty());
+  }
+  std::string spreading(const ObjectSymbol &symbol, const Reference &reference) {
+    if (!symbol.local() && out_.redefined(symbol.name)) return cat("refers to ", symbol.name, ", which stands for something else now");
+    return spreading(reference);
   }
   std::string spreading(const Reference &reference) {
     Place place = reference.place;

@@ -34,6 +34,9 @@ class Comparison {
   // patched code that calls them calls the old ones.
   void leave(const Program &post, const std::set<std::string> &names);
   const std::vector<Difference> &left() const { return left_; }
+  // Whether a global name of the pre program stands for something else now. What refers to it is changed.
+  bool redefined(const std::string &name) const { return redefined_.contains(name); }
+  const std::set<std::string> &redefined() const { return redefined_; }
   // The pre place of a post place that exists in both; nullopt for what is new.
   static std::optional<Place> pre_place(const Program &pre, const Program &post, const Twins &twins, const Place &post_place);
 
@@ -42,6 +45,7 @@ class Comparison {
   std::map<std::pair<uint32_t, uint32_t>, size_t> index_;
   std::vector<Difference> differences_;
   std::vector<Difference> left_;
+  std::set<std::string> redefined_;
 };
 
 }  // namespace suture

@@ -8,6 +8,7 @@
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "diff/names.h"
+#include "diff/variable_hazards.h"
 
 namespace suture {
 
@@ -52,6 +53,8 @@ class DataHazards {
       else
         consider(difference);
     }
+    for (const std::string &name : in_.comparison->redefined()) consider_redefined(name);
+    for (Hazard &hazard : find_variable_hazards(in_)) out_.push_back(std::move(hazard));
     find_start_up();
     find_pointers_to_constants();
     return std::move(out_);
@@ -192,6 +195,44 @@ class DataHazards {
     if (!leads.pointers.empty()) tell(cat("the program may hold its address, which is in ", some(leads.pointers)));
     if (!leads.callers.empty()) tell(cat("it is called by ", some(leads.callers), ", which is not replaced"));
     if (!text.empty()) add("removed", name, cat("it is gone from the source, and its old code stays: ", text));
+  }
+
+  // Code that refers to it is replaced. Other modules, and pointers that the program holds, go on leading to what it was.
+  void consider_redefined(const std::string &name) {
+    const auto old = pre_.definition(name);
+    if (!old) return;
+    const ObjectSymbol &symbol = pre_.object(old->object).symbols[old->symbol];
+    const Kind kind = symbol.in_section() ? pre_.object(old->object).sections[symbol.section].kind : Kind::bss;
+    std::string text;
+    const auto tell = [&](const std::string &reason) { text += cat(text.empty() ? "" : "; ", reason); };
+    if (kind == Kind::data || kind == Kind::bss || kind == Kind::tls_data || kind == Kind::tls_bss) tell("its value in the running program is not taken along");
+    if (is_exported(name)) tell("other modules go on using the old one (the image exports it)");
+    const std::vector<std::string> holders = takers_of(name);
+    if (!holders.empty()) tell(cat("the program may hold its address, which is taken by ", some(holders)));
+    if (!text.empty()) add("redefined", name, cat("the name stands for something else now: ", text));
+  }
+
+  // What of the pre program refers to a global name other than by calls.
+  std::vector<std::string> takers_of(const std::string &name) const {
+    std::vector<std::string> takers;
+    for (uint32_t o = 0; o < pre_.object_count(); ++o)
+      for (uint32_t s = 1; s < pre_.object(o).sections.size(); ++s) {
+        const ObjectSection &section = pre_.object(o).sections[s];
+        if (!section.loaded() || section.kind == Kind::unwind) continue;
+        for (uint32_t e = 0; e < section.edges.size(); ++e) {
+          const ObjectSymbol &symbol = pre_.object(o).symbols[section.edges[e].symbol];
+          // A constant that is read is no pointer that is kept; a variable was told of already.
+          if (symbol.local() || symbol.name != name || (section.kind == Kind::code && (is_call(o, s, e) || !is_function(name)))) continue;
+          takers.push_back(pre_.describe(pre_.section_place(o, s)));
+          break;
+        }
+      }
+    return takers;
+  }
+  bool is_function(const std::string &name) const {
+    const auto definition = pre_.definition(name);
+    const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
+    return symbol.in_section() && pre_.object(definition->object).sections[symbol.section].kind == Kind::code;
   }
 
   // The compiler may have made it foo.constprop.0 or foo.isra.0.
@@ -369,7 +410,59 @@ class DataHazards {
           referrers(post_.section_place(difference.object, difference.section), Kind::data);
       if (!holders.empty())
         add("data", difference.name, cat("its contents changed, and variables point to it: ", some(holders)));
+      else if (!difference.name.starts_with("_ZT"))  // of classes: told by what else changes
+        consider_table(difference);
     }
+  }
+
+  // A table whose address code of the old program has put somewhere: objects made before go on with its old contents. That a function
+  // gets the address says so only of tables of functions (methods of what is made with them).
+  void consider_table(const Difference &difference) {
+    const auto old = before(post_.section_place(difference.object, difference.section));
+    if (!old || old->kind != Place::Kind::section || !is_named_data(*old)) return;  // a jump table has no name
+    const std::vector<Edge> &edges = pre_.section(*old).edges;
+    const bool of_functions = std::any_of(edges.begin(), edges.end(), [&](const Edge &edge) {
+      const Reference to = pre_.reference(old->object, edge, 0);
+      if (to.offset != 0) return false;  // a label: a computed goto
+      if (to.place.kind == Place::Kind::section) return pre_.section(to.place).kind == Kind::code;
+      return to.place.kind == Place::Kind::named && !pre_.definition(pre_.name(to.place.name));
+    });
+    std::vector<std::string> keepers;
+    for (uint32_t o = 0; o < pre_.object_count(); ++o)
+      for (uint32_t s = 1; s < pre_.object(o).sections.size(); ++s)
+        if (pre_.object(o).sections[s].kind == Kind::code && lets_out(o, s, *old, of_functions)) keepers.push_back(pre_.describe({Place::Kind::section, o, s, 0, 0}));
+    if (!keepers.empty())
+      add("data", difference.name, cat("its contents changed, and what holds its address goes on with the old ones: ", some(keepers), of_functions ? " hands it on" : " keeps it"));
+  }
+
+  bool is_named_data(const Place &place) const {
+    const std::vector<uint32_t> &symbols = pre_.symbols_in(place.object, place.section);
+    return std::any_of(symbols.begin(), symbols.end(), [&](uint32_t s) { return pre_.object(place.object).symbols[s].kind == ObjectSymbol::Kind::data; });
+  }
+
+  bool lets_out(uint32_t o, uint32_t s, const Place &table, bool of_functions) const {
+    const ObjectSection &section = pre_.object(o).sections[s];
+    const Code *code = nullptr;
+    for (uint32_t e = 0; e < section.edges.size(); ++e) {
+      const ObjectSymbol &symbol = pre_.object(o).symbols[section.edges[e].symbol];
+      if (symbol.local() && (o != table.object || symbol.section != table.section)) continue;
+      const Reference reference = in_.pre->reference(o, s, e);
+      if (reference.place != table && !leads_to_pre(reference.place, table)) continue;
+      if (code == nullptr) code = &in_.pre->code(o, s);
+      for (const CodeInstruction &entry : code->instructions) {
+        if (e < entry.first_edge || e >= entry.first_edge + entry.edge_count) continue;
+        const AddressUse use = in_.pre->arch().address_use(ByteView(section.bytes).subspan(entry.at), reference.access == Access::got);
+        if (use == AddressUse::kept || (use == AddressUse::passed && of_functions)) return true;
+      }
+    }
+    return false;
+  }
+  bool leads_to_pre(const Place &from, const Place &to) const {
+    if (from.kind != Place::Kind::named || from.name == Program::kModuleTls) return false;
+    const auto definition = pre_.definition(pre_.name(from.name));
+    if (!definition) return false;
+    const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
+    return symbol.in_section() && pre_.section_place(definition->object, symbol.section) == to;
   }
 
   const DiffInput &in_;

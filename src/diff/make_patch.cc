@@ -136,7 +136,9 @@ class PatchMaker {
       if (symbol.kind == ObjectSymbol::Kind::ifunc)
         return Error::refused(cat(symbol.name, " is chosen by this function, an IFUNC resolver: it has already chosen in running processes"))
             .with_next("change what the resolver chooses from, not the resolver");
-      if (symbol.kind != ObjectSymbol::Kind::function) continue;
+      // Assembly may leave a label that others call without a type.
+      const bool label = symbol.kind == ObjectSymbol::Kind::none && !symbol.local();
+      if (symbol.kind != ObjectSymbol::Kind::function && !label) continue;
       if (!done.insert(symbol.value).second) continue;  // an alias
       TRY(add_entry(entry, symbol, pre));
     }

@@ -20,7 +20,7 @@ namespace suture {
 
 // Something about the fix that is unsafe to apply to a running process unless the author says otherwise.
 struct Hazard {
-  std::string kind;    // "data", "layout", "tls", "constructor", "vtable", "signature", "coroutine"
+  std::string kind;    // "data", "layout", "tls", "constructor", "vtable", "signature", "coroutine", "removed", "redefined", "renamed"
   std::string item;    // the variable, type or function
   std::string detail;
   std::string settled;   // why or how it needs no allowance; empty when it does (PackageHazard::settled)

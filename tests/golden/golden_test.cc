@@ -21,12 +21,30 @@ std::vector<std::string> case_names() {
   return names;
 }
 
+// The objects of a case in the form that load_pair takes: pre.s and post.s, and where they are there a second object that changes
+// (pre_second.s, post_second.s) and one that does not (other.s).
+std::vector<std::string> objects_of(const fs::path &folder) {
+  std::vector<std::string> objects = {"*case"};
+  if (fs::exists(folder / "pre_second.s")) objects.push_back("*second");
+  if (fs::exists(folder / "other.s")) objects.push_back("other");
+  return objects;
+}
+
 void assemble(const fs::path &folder, const fs::path &work) {
-  std::string command = "true";
-  for (const char *side : {"pre", "post"}) command += cat(" && as --64 -o ", (work / side).string(), ".s.o ", (folder / side).string(), ".s");
-  // The pre object linked and stripped stands for the image that was shipped.
-  command += cat(" && ld -shared -z noexecstack --build-id=sha1 --eh-frame-hdr -o ", (work / "unstripped").string(), " ", (work / "pre.s.o").string(), " && strip -o ",
-                 (work / "shipped").string(), " ", (work / "unstripped").string(), " && cd ", work.string(), " && mv pre.s.o case.pre.o && mv post.s.o case.post.o");
+  std::string command = cat("cd ", work.string()), link;
+  const auto assemble_one = [&](const std::string &source, const std::string &object) {
+    command += cat(" && as --64 -o ", object, " ", (folder / source).string());
+  };
+  for (const std::string &object : objects_of(folder)) {
+    const bool changed = object[0] == '*';
+    const std::string name = changed ? object.substr(1) : object;
+    const std::string suffix = name == "case" ? "" : "_" + name;
+    assemble_one(changed ? cat("pre", suffix, ".s") : name + ".s", name + ".pre.o");
+    if (changed) assemble_one(cat("post", suffix, ".s"), name + ".post.o");
+    link += cat(" ", name, ".pre.o");
+  }
+  // The pre objects linked and stripped stand for the image that was shipped.
+  command += cat(" && ld -shared -z noexecstack --build-id=sha1 --eh-frame-hdr -o unstripped", link, " && strip -o shipped unstripped");
   const CommandResult done = run_shell(command);
   ASSERT_EQ(done.status, 0) << done.output;
 }
@@ -60,7 +78,7 @@ TEST_P(Golden, DiffersAsExpected) {
   const auto work = TempDir::create("suture-golden");
   ASSERT_TRUE(work);
   ASSERT_NO_FATAL_FAILURE(assemble(kCases / GetParam(), work->path()));
-  const auto pair = load_pair({"*case"}, work->path().string());
+  const auto pair = load_pair(objects_of(kCases / GetParam()), work->path().string());
   const fs::path expected = kCases / GetParam() / "expect.txt";
   const std::string is = describe(*pair);
   if (std::getenv("SUTURE_UPDATE_GOLDEN") != nullptr) {

@@ -1,0 +1,87 @@
+#include "diff/variable_hazards.h"
+
+#include "base/cat.h"
+#include "diff/names.h"
+
+namespace suture {
+
+namespace {
+
+bool is_plain_variable(const ObjectSection &section) {
+  return section.kind == ObjectSection::Kind::data || section.kind == ObjectSection::Kind::bss;
+}
+
+class VariableHazards {
+ public:
+  explicit VariableHazards(const DiffInput &input)
+      : in_(input), pre_(input.pre->program()), post_(input.post->program()) {}
+
+  std::vector<Hazard> run() {
+    find_renamed();
+    find_moved_within_sections();
+    return std::move(out_);
+  }
+
+ private:
+  // One variable of an object gone and one like it new: it may be the same under another name, and then its value would
+  // be lost.
+  void find_renamed() {
+    for (const Difference &now : in_.comparison->differences()) {
+      if (now.change != Change::added || in_.twins->ambiguous(now.object, now.section) ||
+          !is_plain_variable(post_.object(now.object).sections[now.section]))
+        continue;
+      for (const Difference &gone : in_.comparison->differences()) {
+        if (gone.change != Change::removed || gone.object != now.object || !may_be_one(gone, now)) continue;
+        out_.push_back({"renamed",
+                        now.name,
+                        cat("it is new, and ", gone.name,
+                            ", a variable like it of the same file, is gone: if they are the same, the running "
+                            "program's value is lost"),
+                        {}});
+        break;
+      }
+    }
+  }
+  bool may_be_one(const Difference &gone, const Difference &now) const {
+    const ObjectSection &old = pre_.object(gone.object).sections[gone.section];
+    const ObjectSection &fresh = post_.object(now.object).sections[now.section];
+    // Of those whose names differ in numbers only there is one more or less now.
+    if (post_.definition(gone.name) || without_numbers(gone.name) == without_numbers(now.name)) return false;
+    return old.kind == fresh.kind && old.size_bytes == fresh.size_bytes && old.alignment == fresh.alignment &&
+           old.bytes == fresh.bytes;
+  }
+
+  // Where several variables share a section that the source names, one more or less moves the others.
+  void find_moved_within_sections() {
+    for (uint32_t o = 0; o < post_.object_count(); ++o)
+      for (uint32_t s = 1; s < post_.object(o).sections.size(); ++s)
+        if (const auto twin = in_.twins->pre_of(o, s); twin && is_plain_variable(post_.object(o).sections[s]))
+          tell_moved(o, *twin, s);
+  }
+  void tell_moved(uint32_t o, uint32_t before, uint32_t now) {
+    for (const uint32_t b : post_.symbols_in(o, now))
+      for (const uint32_t a : pre_.symbols_in(o, before)) {
+        const ObjectSymbol &old = pre_.object(o).symbols[a];
+        const ObjectSymbol &fresh = post_.object(o).symbols[b];
+        if (old.kind != ObjectSymbol::Kind::data || old.name != fresh.name || old.value == fresh.value) continue;
+        out_.push_back({"layout",
+                        fresh.name,
+                        cat("it moves in section ", post_.object(o).sections[now].name, " from byte ", old.value,
+                            " to ", fresh.value, ", where the running program has something else"),
+                        {}});
+      }
+  }
+
+  const DiffInput &in_;
+  const Program &pre_;
+  const Program &post_;
+  std::vector<Hazard> out_;
+};
+
+}  // namespace
+
+std::vector<Hazard> find_variable_hazards(const DiffInput &input) {
+  return VariableHazards(input).run();
+}
+
+}  // namespace suture
