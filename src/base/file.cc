@@ -24,7 +24,9 @@ Result<Bytes> read_all(int fd, uint64_t limit_bytes) {
   for (;;) {
     const size_t have = bytes.size();
     if (have > limit_bytes) return Error::refused(cat("larger than ", limit_bytes, " bytes"));
-    bytes.resize(std::max(bytes.capacity(), have + kChunkBytes));
+    // The room that was reserved holds a byte more than the file, so that its end is seen without more.
+    if (have == bytes.capacity()) bytes.reserve(have + std::max(have, kChunkBytes));
+    bytes.resize(bytes.capacity());
     const ssize_t got = ::read(fd, bytes.data() + have, bytes.size() - have);
     if (got < 0 && errno == EINTR) {
       bytes.resize(have);

@@ -25,12 +25,24 @@ Result<fs::path> find_dsc(const fs::path &folder) {
   return Error::failed(cat("there is no .dsc in ", folder.string()));
 }
 
+std::vector<std::string> patches_in_series(std::string_view series) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at < series.size();) {  // "NAME [-pN] [# comment]" a line
+    const size_t end = std::min(series.find('\n', at), series.size());
+    const std::vector<std::string> words = words_of(series.substr(at, end - at));
+    at = end + 1;
+    if (!words.empty() && !words[0].starts_with('#')) out.push_back(words[0]);
+  }
+  return out;
+}
+
 // Format 1.0 leaves a quilt series for debian/rules to apply; both trees must have it applied, or a patch would not fit.
 bool has_unapplied_series(const fs::path &tree) {
-  std::error_code error;
   const Result<std::string> format = read_text(tree / "debian/source/format");
   const bool old_format = !format || format->starts_with("1.0");
-  return old_format && fs::exists(tree / "debian/patches/series", error);
+  if (!old_format) return false;
+  const Result<std::string> series = read_text(tree / "debian/patches/series", kMaxSeriesBytes);
+  return series && !patches_in_series(*series).empty();
 }
 
 // A name that only a binary package has is a slip that is easily made: who makes it is told.
@@ -65,16 +77,9 @@ Result<std::string> candidate_of(const Apt &apt, const std::string &source, cons
 
 // The patches of a series: "NAME [-pN] [# comment]" a line.
 Result<std::vector<std::string>> read_series(const FetchedSource &source) {
-  const Result<std::string> text = read_text(source.tree() / "debian/patches/series", kMaxSeriesBytes);
-  if (!text) return Error::refused(cat(source.version, " has no series of patches"));
-  std::vector<std::string> names;
-  for (size_t at = 0; at < text->size();) {
-    const size_t end = std::min(text->find('\n', at), text->size());
-    const std::vector<std::string> words = words_of(std::string_view(*text).substr(at, end - at));
-    at = end + 1;
-    if (!words.empty() && !words[0].starts_with('#')) names.push_back(words[0]);
-  }
-  return names;
+  const Result<std::string> series = read_text(source.tree() / "debian/patches/series", kMaxSeriesBytes);
+  if (!series) return Error::refused(cat(source.version, " has no series of patches"));
+  return patches_in_series(*series);
 }
 
 Error no_such_patch(const FetchedSource &source, const std::vector<std::string> &series, const std::string &name) {

@@ -85,12 +85,16 @@ Result<unsigned> parse_compiler(std::string_view text) {
       .with_next("name Debian's gcc by its major version, e.g. --compiler gcc-11");
 }
 
-Toolchain choose_toolchain(int64_t newest_shipped_file, unsigned default_gcc) {
+Toolchain choose_toolchain(int64_t newest_shipped_file, unsigned default_gcc,
+                           const std::function<bool(unsigned gcc)> &release_has) {
   const unsigned then = default_gcc_at(newest_shipped_file);
   if (then == 0 || default_gcc == 0 || then >= default_gcc) return {};
-  return {then,
-          cat("the shipped files are of ", day_of(newest_shipped_file), ", when Debian's default compiler was gcc ",
-              then, ", not the release's gcc ", default_gcc, ": built with gcc-", then)};
+  unsigned nearest = then;
+  while (nearest < default_gcc && !release_has(nearest)) ++nearest;
+  const std::string why = cat("the shipped files are of ", day_of(newest_shipped_file), ", when Debian's default compiler was gcc ", then);
+  if (nearest == then) return {then, cat(why, ", not the release's gcc ", default_gcc, ": built with gcc-", then)};
+  const std::string instead = cat(why, ", which the release has no more: built with gcc-", nearest, ", so that fewer functions may match");
+  return {nearest == default_gcc ? 0 : nearest, instead};
 }
 
 Result<std::string> provide_gcc(const BuildRoot &root, unsigned major, const Say &say) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ struct Toolchain {
   std::string note;  // why it is another one than the release's, or why it is not; empty: nothing to tell
 };
 
-// From the newest date of the shipped files and the major version of the root's default compiler.
-Toolchain choose_toolchain(int64_t newest_shipped_file, unsigned default_gcc);
+// From the newest date of the shipped files and the major version of the root's default compiler. One that the release
+// has no more is stood in for by the next newer that it has.
+Toolchain choose_toolchain(int64_t newest_shipped_file, unsigned default_gcc,
+                           const std::function<bool(unsigned gcc)> &release_has);
 // Of "gcc-11".
 Result<unsigned> parse_compiler(std::string_view text);
 // "4:12.2.0-3" and "12.2.0-14" are 12; 0 when it is no version of a compiler.

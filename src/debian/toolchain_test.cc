@@ -13,15 +13,30 @@ TEST(Toolchain, IsTheDefaultOfTheDayThatTheShippedFilesAreOf) {
   EXPECT_EQ(default_gcc_at(kIn2018), 0u);
 }
 
+bool any(unsigned) {
+  return true;
+}
+
+TEST(Toolchain, IsTheNextNewerWhereTheReleaseHasTheOneNoMore) {
+  constexpr int64_t kIn2021 = 1612137600;
+  EXPECT_EQ(choose_toolchain(kIn2021, 12, any).gcc, 10u);
+  const Toolchain nearest = choose_toolchain(kIn2021, 12, [](unsigned gcc) { return gcc == 11; });
+  EXPECT_EQ(nearest.gcc, 11u);
+  EXPECT_NE(nearest.note.find("gcc 10, which the release has no more"), std::string::npos) << nearest.note;
+  const Toolchain none = choose_toolchain(kIn2021, 12, [](unsigned) { return false; });
+  EXPECT_EQ(none.gcc, 0u);
+  EXPECT_NE(none.note.find("built with gcc-12"), std::string::npos) << none.note;
+}
+
 TEST(Toolchain, IsAnOlderOneOnlyWhereTheReleaseHasANewer) {
-  const Toolchain older = choose_toolchain(kMay2022, 12);
+  const Toolchain older = choose_toolchain(kMay2022, 12, any);
   EXPECT_EQ(older.gcc, 11u);
   EXPECT_NE(older.note.find("2022-05-04"), std::string::npos) << older.note;
   // An update of an old release, built there with that release's compiler.
-  EXPECT_EQ(choose_toolchain(kJuly28, 10).gcc, 0u);
-  EXPECT_EQ(choose_toolchain(kJuly28, 12).gcc, 0u);
-  EXPECT_EQ(choose_toolchain(kIn2018, 12).gcc, 0u);
-  EXPECT_EQ(choose_toolchain(kMay2022, 0).gcc, 0u);
+  EXPECT_EQ(choose_toolchain(kJuly28, 10, any).gcc, 0u);
+  EXPECT_EQ(choose_toolchain(kJuly28, 12, any).gcc, 0u);
+  EXPECT_EQ(choose_toolchain(kIn2018, 12, any).gcc, 0u);
+  EXPECT_EQ(choose_toolchain(kMay2022, 0, any).gcc, 0u);
 }
 
 TEST(Toolchain, MajorVersionIsReadFromThatOfAPackage) {

@@ -122,7 +122,7 @@ class Preparation {
     TRY(make_trees());
     TRY(choose_second_build());
     TRY(choose_build_path(setup->shipped));
-    TRY(choose_compiler(*setup));
+    TRY(choose_compiler(apt, *setup));
     TRY(compare_with_record(*setup));
     fill(setup);
     report_.setup_seconds = now_seconds() - start;
@@ -251,9 +251,14 @@ class Preparation {
   }
 
   // A compiler of its own goes before the default's names in the search path.
-  Status choose_compiler(const Setup &setup) {
+  Status choose_compiler(const Apt &apt, const Setup &setup) {
+    const auto release_has = [&](unsigned gcc) {
+      const Result<std::vector<Stanza>> found = apt.binaries({cat("gcc-", gcc)});
+      return found && !found->empty();
+    };
     Toolchain chosen{request_.gcc, {}};
-    if (chosen.gcc == 0) chosen = choose_toolchain(setup.shipped.newest_seconds, major_version(setup.root.version_of("gcc")));
+    if (chosen.gcc == 0)
+      chosen = choose_toolchain(setup.shipped.newest_seconds, major_version(setup.root.version_of("gcc")), release_has);
     if (!chosen.note.empty()) report_.notes.push_back(chosen.note);
     if (chosen.gcc == 0) return {};
     compiler_folder_ = TRY(provide_gcc(setup.root, chosen.gcc, say_));
