@@ -42,6 +42,13 @@ std::string readable_name(std::string_view name) {
   return out;
 }
 
+bool names_it(std::string_view given, std::string_view name) {
+  if (given.empty()) return false;
+  if (given == name || given == readable_name(name)) return true;
+  const size_t mark = name.find(".llvm.");
+  return mark != std::string_view::npos && names_it(given, name.substr(0, mark));
+}
+
 std::string with_readable_names(std::string_view text) {
   std::string out;
   size_t from = 0;

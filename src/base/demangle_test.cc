@@ -24,6 +24,19 @@ TEST(ReadableName, OfANameThatIsTooLongIsTheNameItself) {
   EXPECT_EQ(readable_name(name), name);
 }
 
+TEST(GivenName, IsTheLinkersOrTheReadableOneWithOrWithoutTheNumberOfLinkTimeOptimisation) {
+  for (const char *given : {"_ZN5Shape4areaEi", "Shape::area(int)"}) {
+    EXPECT_TRUE(names_it(given, "_ZN5Shape4areaEi"));
+    EXPECT_TRUE(names_it(given, "_ZN5Shape4areaEi.llvm.1234567890"));
+    EXPECT_FALSE(names_it(given, "_ZN5Shape4areaEl"));
+  }
+  EXPECT_TRUE(names_it("parse", "parse.llvm.77"));
+  EXPECT_TRUE(names_it("parse.llvm.77", "parse.llvm.77"));
+  EXPECT_FALSE(names_it("parse", "parse.part.0"));
+  EXPECT_FALSE(names_it("Shape::area", "_ZN5Shape4areaEi"));  // which of its overloads?
+  EXPECT_FALSE(names_it("", ""));
+}
+
 TEST(TextWithReadableNames, KeepsWhatIsAroundThem) {
   EXPECT_EQ(with_readable_names("function _Z3addi (a.o) refers to .text._Z3subi instead of _Z3addi.cold."),
             "function add(int) (a.o) refers to .text.sub(int) instead of add(int) [.cold].");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cat.h"
+#include "base/demangle.h"
 #include "diff/names.h"
 
 namespace suture {
@@ -349,7 +350,9 @@ void Comparison::leave(const Program &post, const std::set<std::string> &names) 
   const auto function_of = [](const std::string &name) { return is_part_name(name) ? name.substr(0, name.find(".cold")) : name; };
   const auto is_left = [&](const Difference &difference) {
     return difference.change == Change::changed && post.object(difference.object).sections[difference.section].kind == Kind::code &&
-           (names.contains(difference.name) || names.contains(function_of(difference.name)));
+           std::any_of(names.begin(), names.end(), [&](const std::string &given) {
+             return names_it(given, difference.name) || names_it(given, function_of(difference.name));
+           });
   };
   std::copy_if(differences_.begin(), differences_.end(), std::back_inserter(left_), is_left);
   std::erase_if(differences_, is_left);

@@ -5,6 +5,7 @@
 
 #include "base/byte_writer.h"
 #include "base/cat.h"
+#include "base/demangle.h"
 
 namespace suture {
 
@@ -203,7 +204,8 @@ std::optional<LinkAddr> address_in(const DiffInput &input, const ValueWrite &wri
 Result<std::vector<ValueWrite>> plan_value_writes(const DiffInput &input, const std::set<std::string> &names) {
   std::vector<ValueWrite> writes;
   for (const Difference &difference : input.comparison->differences()) {
-    if (!names.contains(difference.name) || difference.change != Change::changed) continue;
+    const bool meant = std::any_of(names.begin(), names.end(), [&](const std::string &given) { return names_it(given, difference.name); });
+    if (!meant || difference.change != Change::changed) continue;
     const Kind kind = input.post->program().object(difference.object).sections[difference.section].kind;
     if (kind == Kind::rodata || kind == Kind::relro) return cannot_write(difference.name, "it is read-only");
     if (kind == Kind::data || kind == Kind::bss) writes.push_back(TRY(plan_write(input, difference)));

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/cat.h"
+#include "base/demangle.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/refusals.h"
@@ -214,11 +215,15 @@ std::set<std::string> values_to_write(const BuildPatchRequest &request) {
 // Changed data for which the author has chosen.
 void settle_data(const BuildPatchRequest &request, ImageReport &report) {
   for (Hazard &hazard : report.hazards)
-    if (const auto chosen = request.data.find(hazard.item); hazard.kind == "data" && chosen != request.data.end()) hazard.settled = chosen->second;
+    for (const auto &[name, choice] : request.data)
+      if (hazard.kind == "data" && names_it(name, hazard.item)) hazard.settled = choice;
 }
 
 bool is_allowed(const Hazard &hazard, const std::set<std::string> &allowed) {
-  return allowed.contains(hazard.item) || allowed.contains(cat(hazard.kind, ":", hazard.item));
+  const std::string kind = cat(hazard.kind, ":");
+  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string &given) {
+    return names_it(given, hazard.item) || (given.starts_with(kind) && names_it(std::string_view(given).substr(kind.size()), hazard.item));
+  });
 }
 
 // What else can be done, for the kinds that are refused.
@@ -382,9 +387,9 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
     Status made = build_image(request, linked, image, report);
     if (!made) made = std::move(made).error().during(cat("making the patch for ", linked.shipped_path));
     TRY(refusals.keep(std::move(made)));
-    for (const Difference &difference : image.left) nothing_to_leave.erase(difference.name);
+    for (const Difference &difference : image.left) std::erase_if(nothing_to_leave, [&](const std::string &given) { return names_it(given, difference.name); });
     for (const Hazard &hazard : image.hazards)
-      if (hazard.kind == "data") nothing_to_set.erase(hazard.item);
+      if (hazard.kind == "data") std::erase_if(nothing_to_set, [&](const auto &given) { return names_it(given.first, hazard.item); });
     if (image.hot_bytes == 0) report.unaffected.push_back(image.path);
   }
   TRY(refusals.all());
