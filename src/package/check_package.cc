@@ -92,10 +92,13 @@ Status check_images(const std::vector<PackageImage> &images) {
   if (images.empty() || images.size() > kMaxImages) return wrong("images has no or too many entries");
   std::set<std::string> paths;
   std::set<Digest> digests;
+  std::set<ImageId> ids;  // a process's image is known by it: both would be applied to one
   for (size_t i = 0; i < images.size(); ++i) {
     TRY(check_image(images[i], cat("images[", i, "].")));
     if (!paths.insert(images[i].path).second) return wrong(cat("two images have the path ", images[i].path));
     if (!digests.insert(images[i].digest).second) return wrong(cat("two images are the same file: ", images[i].path));
+    if (images[i].build_id.kind != ImageId::Kind::none && !ids.insert(images[i].build_id).second)
+      return wrong(cat("two images have the build-id ", images[i].build_id.text()));
   }
   return {};
 }

@@ -290,6 +290,13 @@ TEST(Manifest, WillNotWriteWhatItWouldNotRead) {
   package = sample_package();
   package.images.push_back(package.images[0]);
   EXPECT_FALSE(write_manifest(package));
+  package.images[1].path += "-stripped-otherwise";
+  package.images[1].digest = sha256(as_bytes("other bytes of the same link"));
+  const auto one_link = write_manifest(package);
+  ASSERT_FALSE(one_link);
+  EXPECT_NE(one_link.error().what().find("two images have the build-id"), std::string::npos);
+  package.images[1].build_id.bytes[0] ^= 1;
+  EXPECT_TRUE(write_manifest(package));
   package = sample_package();
   package.images.clear();
   EXPECT_FALSE(write_manifest(package));

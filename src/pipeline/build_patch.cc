@@ -338,17 +338,23 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   return {};
 }
 
-// A package has one entry for the bytes of a file, however many names the file has.
+// A package has one entry for the bytes of a file, however many names the file has; and one for a build-id, by which a
+// process's image is known: files that were stripped from one link in two ways would both be applied to it.
 Status check_images_differ(const std::vector<BuildRequest::Image> &images) {
-  std::map<Digest, std::string> seen;
-  for (const BuildRequest::Image &image : images) {
-    const auto bytes = read_file(image.shipped_path);
-    if (!bytes) continue;  // told where it is read as an image
-    const auto [first, inserted] = seen.emplace(sha256(*bytes), image.shipped_path);
-    if (!inserted)
-      return Error::refused(
-                 cat(image.shipped_path, " and ", first->second, " are the same file: their bytes are equal"))
-          .with_next("name only one of them");
+  std::map<Digest, std::string> files;
+  std::map<ImageId, std::string> links;
+  const auto refusal = [](const std::string &one, const std::string &other, const char *why) {
+    return Error::refused(cat(one, " and ", other, why)).with_next("name only one of them");
+  };
+  for (const BuildRequest::Image &named : images) {
+    const auto image = read_elf_image_file(named.shipped_path);
+    if (!image) continue;  // told where it is read to be patched
+    const auto [file, is_new_file] = files.emplace(image->digest, named.shipped_path);
+    if (!is_new_file) return refusal(named.shipped_path, file->second, " are the same file: their bytes are equal");
+    if (image->id.kind == ImageId::Kind::none) continue;
+    const auto [link, is_new_link] = links.emplace(image->id, named.shipped_path);
+    if (!is_new_link)
+      return refusal(named.shipped_path, link->second, " come from one link: their build-ids are equal");
   }
   return {};
 }

@@ -264,6 +264,15 @@ class Processes(unittest.TestCase):
         self.assertEqual(sorted(elf.linked_files(self.folder.name)), ["hold.so", "program"])
 
 
+    def test_files_that_were_stripped_from_one_link_in_two_ways_have_its_build_id(self):
+        library, stripped = Path(self.folder.name) / "linked.so", Path(self.folder.name) / "stripped.so"
+        subprocess.run(["cc", "-x", "c", "-shared", "-Wl,--build-id=0x0123456789", "-o", library, "-"], input=b"int x;", check=True)
+        subprocess.run(["strip", "-o", stripped, library], check=True)
+        self.assertNotEqual(live.digest(library), live.digest(stripped))
+        self.assertEqual([elf.ElfFile(library).build_id, elf.ElfFile(stripped).build_id], ["0123456789"] * 2)
+        subprocess.run(["cc", "-x", "c", "-shared", "-Wl,--build-id=none", "-o", library, "-"], input=b"int x;", check=True)
+        self.assertEqual(elf.ElfFile(library).build_id, "")
+
     def test_a_program_that_is_installed_under_another_name_is_known_by_its_symbols(self):
         installed = [["program4", shipped.dynamic_symbols(Path(self.folder.name) / "program")], ["gone", ["a", "b", "c"]]]
         self.assertEqual(shipped.choose(self.folder.name, ["hold.so", "program"], installed), ["program"])

@@ -3,7 +3,8 @@ import os
 import struct
 from pathlib import Path
 
-PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
+NT_GNU_BUILD_ID = 3
 DT_NULL, DT_STRTAB, DT_SONAME, DT_FLAGS_1 = 0, 5, 14, 0x6FFFFFFB
 DF_1_PIE = 0x08000000
 ET_EXEC, ET_DYN = 2, 3
@@ -40,6 +41,19 @@ class ElfFile:
     @property
     def has_interpreter(self):
         return any(h[0] == PT_INTERP for h in self.headers)
+
+    @property
+    def build_id(self):
+        """Empty where there is none."""
+        for kind, _, at, _, _, size, _, _ in self.headers:
+            end = at + size
+            while kind == PT_NOTE and at + 12 <= end:
+                name_bytes, value_bytes, note = struct.unpack_from("<III", self.data, at)
+                name, value = at + 12, at + 12 + (name_bytes + 3) // 4 * 4
+                if note == NT_GNU_BUILD_ID and self.data[name:name + name_bytes] == b"GNU\0":
+                    return self.data[value:value + value_bytes].hex()
+                at = value + (value_bytes + 3) // 4 * 4
+        return ""
 
     def dynamic(self):
         for kind, _, offset, _, _, size, _, _ in self.headers:

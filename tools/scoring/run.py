@@ -55,7 +55,8 @@ class Package:
         plain.write_once_tools(setup.once_tools)  # again: some came with the dependencies
         self.source = Source(name, version, self.folder / "source")
         self.needs_whole_series = False
-        self.target = setup.target
+        self.target_note = self.folder / "target"  # what the tree was built by: a later run must not take its leftovers for another's work
+        self.target = self.target_note.read_text() if setup.target == plain.BUILD_TARGET and self.target_note.exists() else setup.target
         self.plain = plain.PlainBuild(self.folder, setup.once_tools, setup.build_jobs)
         self.installed = shipped.installed_files(name, self.folder / "debs")
 
@@ -151,11 +152,12 @@ class Package:
         if linked and not self.installed:
             return linked, anew
         self.target = plain.INSTALL_TARGET
+        self.target_note.write_text(self.target)
         return self.plain.build(pre, self.target, anew=True)
 
     def _ship(self, linked):
-        """Stripped copies of what binary packages hold: shipped image -> its output in the build. Of equal files, links or copies of
-        one, the first that was made."""
+        """Stripped copies of what binary packages hold: shipped image -> its output in the build. Of what comes from one link
+        (copies, and copies that were stripped in another way) the first that was made."""
         chosen = shipped.choose(self.plain.tree, linked, self.installed)
         if not chosen:  # no binary packages to be had: what does not look like a test
             chosen = [path for path in linked if not NOT_SHIPPED.search(path)]
@@ -166,9 +168,9 @@ class Package:
         images, seen = {}, set()
         for path in sorted(chosen, key=lambda path: (self.plain.tree / path).stat().st_mtime_ns):
             plain.strip_like_debhelper(self.plain.tree / path, folder / path)
-            if (digest := live.digest(folder / path)) not in seen:
+            if (link := elf.ElfFile(folder / path).build_id or live.digest(folder / path)) not in seen:
                 images[(folder / path).resolve()] = path
-            seen.add(digest)
+            seen.add(link)
         return images
 
     def _words(self, row, pre, post, images, package):
