@@ -63,7 +63,7 @@ class AddressSearch {
       // Cheap test before the reference is worked out.
       if (symbol.local() ? o != target_.place.object || symbol.section != target_.place.section : symbol.name != target_.name) continue;
       const Reference reference = in_.post->reference(o, s, e);
-      const bool call = section.kind == Kind::code && (reference.access == Access::plt || is_call(o, s, e));
+      const bool call = section.kind == Kind::code && (reference.access == Access::plt || in_.post->is_call(o, s, e));
       if (!refers(reference) || (call && may_know_better(o))) continue;
       (call ? callers : holders).push_back(name_in_object(o, s));
       return;
@@ -79,15 +79,6 @@ class AddressSearch {
   bool refers(const Reference &reference) const {
     if (reference.place.kind == Place::Kind::named) return in_.post->program().name(reference.place.name) == target_.name;
     return reference.place == target_.place && reference.offset == static_cast<int64_t>(target_.offset);
-  }
-
-  bool is_call(uint32_t o, uint32_t s, uint32_t edge) {
-    for (const CodeInstruction &instruction : in_.post->code(o, s).instructions) {
-      if (edge < instruction.first_edge || edge >= instruction.first_edge + instruction.edge_count) continue;
-      // A call or jump through a slot (call *f@GOTPCREL) calls as well.
-      return instruction.insn.flow != Instruction::Flow::next;
-    }
-    return false;
   }
 
   const DiffInput &in_;

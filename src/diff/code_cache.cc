@@ -32,4 +32,11 @@ ByteView CodeCache::item(const Place &place) {
   return next == starts.end() ? rest : rest.subspan(0, std::min<size_t>(rest.size(), *next - place.item));
 }
 
+bool CodeCache::is_call(uint32_t object, uint32_t section, uint32_t edge) {
+  const std::vector<CodeInstruction> &instructions = code(object, section).instructions;
+  return std::any_of(instructions.begin(), instructions.end(), [&](const CodeInstruction &entry) {
+    return edge >= entry.first_edge && edge < entry.first_edge + entry.edge_count && entry.insn.flow != Instruction::Flow::next;
+  });
+}
+
 }  // namespace suture

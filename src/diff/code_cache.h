@@ -26,6 +26,8 @@ class CodeCache {
     const uint32_t tail = from.kind == ObjectSection::Kind::code ? code(object, section).edge_tail[index] : 0;
     return program_.reference(object, from.edges[index], tail);
   }
+  // Whether an edge is that of a call or jump, through a slot or not.
+  bool is_call(uint32_t object, uint32_t section, uint32_t edge);
   // Bytes from an item's offset to the next offset of its section that anything in the object refers to; for strings and
   // constants the item's own length.
   ByteView item(const Place &place);

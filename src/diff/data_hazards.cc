@@ -222,7 +222,7 @@ class DataHazards {
         for (uint32_t e = 0; e < section.edges.size(); ++e) {
           const ObjectSymbol &symbol = pre_.object(o).symbols[section.edges[e].symbol];
           // A constant that is read is no pointer that is kept; a variable was told of already.
-          if (symbol.local() || symbol.name != name || (section.kind == Kind::code && (is_call(o, s, e) || !is_function(name)))) continue;
+          if (symbol.local() || symbol.name != name || (section.kind == Kind::code && (in_.pre->is_call(o, s, e) || !is_function(name)))) continue;
           takers.push_back(pre_.describe(pre_.section_place(o, s)));
           break;
         }
@@ -263,7 +263,7 @@ class DataHazards {
           const bool named = reference.place.kind == Place::Kind::named &&
                              reference.place.name != Program::kModuleTls && pre_.name(reference.place.name) == name;
           if (!named && (reference.place != function || reference.offset != 0)) continue;
-          if (!code || !is_call(o, s, e))
+          if (!code || !in_.pre->is_call(o, s, e))
             leads.pointers.push_back(pre_.describe(from));
           else if (stays_as_it_is(o, s))
             leads.callers.push_back(pre_.describe(from));
@@ -275,13 +275,6 @@ class DataHazards {
     return leads;
   }
 
-  bool is_call(uint32_t o, uint32_t s, uint32_t edge) const {
-    const auto &instructions = in_.pre->code(o, s).instructions;
-    return std::any_of(instructions.begin(), instructions.end(), [&](const CodeInstruction &entry) {
-      return edge >= entry.first_edge && edge < entry.first_edge + entry.edge_count &&
-             entry.insn.flow != Instruction::Flow::next;
-    });
-  }
   bool stays_as_it_is(uint32_t o, uint32_t s) const {
     const auto twin = in_.twins->post_of(o, s);
     return twin && in_.comparison->of(o, *twin) == Change::same;

@@ -8,6 +8,7 @@
 #include "base/refusals.h"
 #include "diff/author_code.h"
 #include "diff/binder.h"
+#include "diff/callers.h"
 #include "diff/entry_room.h"
 #include "diff/names.h"
 
@@ -61,12 +62,40 @@ class PatchMaker {
     if (!pre || !considered_.insert(*pre).second) return {};
     // Of the copies of a COMDAT function the linker keeps one; which object it comes from may have changed.
     const Place place = post.section_place(own.object, own.section);
-    if (in_.comparison->of(place.object, place.section) == Change::same) return {};
+    if (in_.comparison->of(place.object, place.section) == Change::same && !short_callers_.contains(place)) return {};
     const LocatedCode *located = in_.solution->code(*pre);
     if (located == nullptr) return consider_absent(difference, *pre);
     if (!is_linked(*pre)) return refuse_stray(*pre, *located);
+    if (has_short_entry(*pre, *located))
+      if (const auto callers = all_callers(in_, *pre)) return replace_callers(difference, place, {located->at, located->match.image_bytes}, *callers);
     binder_.replace(place, located->at);
     replaced_.push_back({&difference, *pre, place, located});
+    return {};
+  }
+
+  bool has_short_entry(const Place &pre, const LocatedCode &located) const {
+    const Program &program = in_.pre->program();
+    const std::vector<uint32_t> &symbols = program.symbols_in(pre.object, pre.section);
+    return std::any_of(symbols.begin(), symbols.end(), [&](uint32_t s) {
+      const ObjectSymbol &symbol = program.object(pre.object).symbols[s];
+      return symbol.kind == ObjectSymbol::Kind::function &&
+             entry_room(*in_.pre, pre, located, *in_.image, symbol.value).room_bytes < in_.pre->arch().redirect_bytes;
+    });
+  }
+
+  // A function too short for a jump, which nothing reaches but calls that are known: their functions are replaced, and call the new one.
+  // Its old code is left with theirs.
+  Status replace_callers(const Difference &difference, const Place &function, LinkRange old_code, const std::vector<Place> &callers) {
+    const std::string name = in_.post->program().describe(function);
+    short_[function] = {old_code.size_bytes, cat(difference.reason, "; too short for a jump, so its callers are replaced")};
+    binder_.bring(function);
+    for (const Place &caller : callers) {
+      left_with_[caller].push_back(old_code);
+      if (in_.comparison->of(caller.object, caller.section) != Change::same || short_callers_.contains(caller)) continue;
+      const std::string reason = cat("calls ", name, ", whose entry has no room for a jump");
+      const auto [entry, inserted] = short_callers_.emplace(caller, Difference{Change::changed, caller.object, caller.section, in_.post->program().describe(caller), reason});
+      TRY(consider(entry->second));
+    }
     return {};
   }
 
@@ -196,6 +225,7 @@ class PatchMaker {
 
   Result<std::vector<LinkRange>> old_parts(const Replaced &entry) {
     std::vector<LinkRange> parts = {{entry.located->at, entry.located->match.image_bytes}};
+    if (const auto left = left_with_.find(entry.post); left != left_with_.end()) parts.insert(parts.end(), left->second.begin(), left->second.end());
     for (const Place &part : parts_of(*in_.pre, entry.pre)) {
       if (const LocatedCode *located = in_.solution->code(part)) {
         parts.push_back({located->at, located->match.image_bytes});
@@ -229,6 +259,10 @@ class PatchMaker {
     for (const Place &place : binder_.carried_functions()) {
       if (is_part_name(in_.post->program().describe(place))) continue;
       if (std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced &entry) { return entry.post == place; })) continue;
+      if (const auto known = short_.find(place); known != short_.end()) {
+        out_.functions.push_back({in_.post->program().describe(place), known->second.first, new_bytes(place), known->second.second, true, place, std::nullopt});
+        continue;
+      }
       const bool copy = in_.comparison->of(place.object, place.section) == Change::same;
       std::string reason = hook_reason(hooks_, place);
       if (reason.empty()) reason = copy ? "a copy: the image has no such function of its own that could be told for certain" : "new";
@@ -241,6 +275,9 @@ class PatchMaker {
   std::unordered_set<std::string> linked_names_;
   bool local_names_kept_ = false;
   std::vector<Replaced> replaced_;
+  std::map<Place, std::pair<uint64_t, std::string>> short_;  // functions without room for a jump: old size and why they change
+  std::map<Place, Difference> short_callers_;                // what is replaced only because it calls one
+  std::map<Place, std::vector<LinkRange>> left_with_;        // and whose old code threads must be out of with the caller's
   std::vector<AuthorHook> hooks_;
   std::set<Place> considered_;  // by their places before: each function once, whatever copies there are
   MadePatch out_;
