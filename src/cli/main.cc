@@ -8,9 +8,7 @@ int main(int argc, char **argv) {
   // A file that outgrows the limit set on this process is a failed write, after which all is put back, and no reason to
   // die.
   ::signal(SIGXFSZ, SIG_IGN);
-  // A run is short: memory that is asked for and given back piece by piece costs more than it saves.
+  // One thread works at a time; an arena for each costs more than it saves.
   ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_TOP_PAD, 1 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
   return suture::cli::run_command_line(argc, argv);
 }
