@@ -73,26 +73,29 @@ class PatchMaker {
     return {};
   }
 
+  // Whether a jump cannot be put over one of its entries: too few bytes, or in two pages, which are two writes (apply/region.cc).
   bool has_short_entry(const Place &pre, const LocatedCode &located) const {
     const Program &program = in_.pre->program();
     const std::vector<uint32_t> &symbols = program.symbols_in(pre.object, pre.section);
     return std::any_of(symbols.begin(), symbols.end(), [&](uint32_t s) {
       const ObjectSymbol &symbol = program.object(pre.object).symbols[s];
-      return symbol.kind == ObjectSymbol::Kind::function &&
-             entry_room(*in_.pre, pre, located, *in_.image, symbol.value).room_bytes < in_.pre->arch().redirect_bytes;
+      if (symbol.kind != ObjectSymbol::Kind::function) return false;
+      const EntryRoom room = entry_room(*in_.pre, pre, located, *in_.image, symbol.value);
+      const uint64_t bytes = in_.pre->arch().redirect_bytes;
+      return room.room_bytes < bytes || room.site.value % kPageBytes + bytes > kPageBytes;
     });
   }
 
-  // A function too short for a jump, which nothing reaches but calls that are known: their functions are replaced, and call the new one.
+  // Such a function, where nothing reaches it but calls that are known: the callers are replaced, and call the new one.
   // Its old code is left with theirs.
   Status replace_callers(const Difference &difference, const Place &function, LinkRange old_code, const std::vector<Place> &callers) {
     const std::string name = in_.post->program().describe(function);
-    short_[function] = {old_code.size_bytes, cat(difference.reason, "; too short for a jump, so its callers are replaced")};
+    short_[function] = {old_code.size_bytes, cat(difference.reason, "; no jump can be put over its entry, so its callers are replaced")};
     binder_.bring(function);
     for (const Place &caller : callers) {
       left_with_[caller].push_back(old_code);
       if (in_.comparison->of(caller.object, caller.section) != Change::same || short_callers_.contains(caller)) continue;
-      const std::string reason = cat("calls ", name, ", whose entry has no room for a jump");
+      const std::string reason = cat("calls ", name, ", over whose entry no jump can be put");
       const auto [entry, inserted] = short_callers_.emplace(caller, Difference{Change::changed, caller.object, caller.section, in_.post->program().describe(caller), reason});
       TRY(consider(entry->second));
     }
