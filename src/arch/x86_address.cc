@@ -120,9 +120,7 @@ class AddressFollower {
       derived = holds(source.mem.base) || holds(source.mem.index);
     else if (insn_.mnemonic == ZYDIS_MNEMONIC_MOV)
       derived = source.type == ZYDIS_OPERAND_TYPE_REGISTER && holds(source.reg.value);
-    else if (insn_.mnemonic == ZYDIS_MNEMONIC_ADD)
-      derived = holds(target) || (source.type == ZYDIS_OPERAND_TYPE_REGISTER && holds(source.reg.value));
-    else if (insn_.meta.category == ZYDIS_CATEGORY_CMOV)
+    else if (insn_.mnemonic == ZYDIS_MNEMONIC_ADD || insn_.meta.category == ZYDIS_CATEGORY_CMOV)
       derived = holds(target) || (source.type == ZYDIS_OPERAND_TYPE_REGISTER && holds(source.reg.value));
     std::erase(held_, target);
     if (derived) held_.push_back(target);

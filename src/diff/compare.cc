@@ -235,8 +235,8 @@ class Comparer {
       if (!more_a && !more_b) return {};
       if (more_a != more_b || a_edges[ea].kind != b_edges[eb].kind || a_edges[ea].offset - pre_from != b_edges[eb].offset - post_from)
         return cat("reference differs at byte ", to);
-      const std::string reason = difference_of_references(pre_.reference(before.object, before.section, static_cast<uint32_t>(ea)),
-                                                          post_.reference(after.object, after.section, static_cast<uint32_t>(eb)));
+      std::string reason = difference_of_references(pre_.reference(before.object, before.section, static_cast<uint32_t>(ea)),
+                                                    post_.reference(after.object, after.section, static_cast<uint32_t>(eb)));
       if (!reason.empty()) return reason;
       from = to + edge_bytes(a_edges[ea].kind);
     }

@@ -62,9 +62,8 @@ bool is_pc_relative(EdgeKind kind) {
 }
 
 bool holds_items(const ObjectSection &section) {
-  using Kind = ObjectSection::Kind;
-  if (section.kind == Kind::strings || section.kind == Kind::constants || section.pooled) return true;
-  return section.kind == Kind::rodata && section.name == ".rodata";
+  if (section.kind == ObjectSection::Kind::strings || section.kind == ObjectSection::Kind::constants || section.pooled) return true;
+  return section.kind == ObjectSection::Kind::rodata && section.name == ".rodata";
 }
 
 namespace {
