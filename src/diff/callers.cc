@@ -30,14 +30,31 @@ class CallerSearch {
 
  private:
   bool is_called_from_outside() const {
+    if (is_exported_address()) return true;
     for (const uint32_t s : pre_.symbols_in(function_.object, function_.section)) {
       const ObjectSymbol &symbol = pre_.object(function_.object).symbols[s];
       if (symbol.local()) continue;
-      if (symbol.name == "main") return true;  // called by the C library's start-up code, which is not among the objects
+      if (symbol.name == "main")
+        return true;  // called by the C library's start-up code, which is not among the objects
       for (const ImageSymbol &known : in_.image->dynamic_symbols)
         if (known.defined && known.name == symbol.name) return true;
     }
     return false;
+  }
+
+  // By address as well as by name: a versioned alias (.symver) or one that the linker made exports it under a name that
+  // no object has.
+  bool is_exported_address() const {
+    const LocatedCode *located = in_.solution->code(function_);
+    if (located == nullptr) return true;
+    const auto inside = [&](LinkAddr address) {
+      return address >= located->at && address < located->at + located->match.image_bytes;
+    };
+    return inside(in_.image->entry) ||
+           std::any_of(in_.image->dynamic_symbols.begin(), in_.image->dynamic_symbols.end(),
+                       [&](const ImageSymbol &known) {
+                         return known.defined && known.kind != ImageSymbol::Kind::tls && inside(known.address);
+                       });
   }
 
   // False when the section reaches the function in a way that replacing callers does not change.

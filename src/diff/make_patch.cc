@@ -51,11 +51,17 @@ class PatchMaker {
     Place post;
     const LocatedCode *located;
   };
+  struct Short {
+    Replaced replaced;
+    std::string reason;
+  };
 
   // Changed functions are replaced; everything else comes along only when something needs it.
   Status consider(const Difference &difference) {
     const Program &post = in_.post->program();
-    if (difference.change != Change::changed || post.object(difference.object).sections[difference.section].kind != Kind::code) return {};
+    if (difference.change != Change::changed ||
+        post.object(difference.object).sections[difference.section].kind != Kind::code)
+      return {};
     if (is_part_name(difference.name)) return {};
     const Place own{Place::Kind::section, difference.object, difference.section, 0, 0};
     const auto pre = Comparison::pre_place(in_.pre->program(), post, *in_.twins, own);
@@ -67,13 +73,15 @@ class PatchMaker {
     if (located == nullptr) return consider_absent(difference, *pre);
     if (!is_linked(*pre)) return refuse_stray(*pre, *located);
     if (has_short_entry(*pre, *located))
-      if (const auto callers = all_callers(in_, *pre)) return replace_callers(difference, place, {located->at, located->match.image_bytes}, *callers);
+      if (const auto callers = all_callers(in_, *pre))
+        return replace_callers({&difference, *pre, place, located}, *callers);
     binder_.replace(place, located->at);
     replaced_.push_back({&difference, *pre, place, located});
     return {};
   }
 
-  // Whether a jump cannot be put over one of its entries: too few bytes, or in two pages, which are two writes (apply/region.cc).
+  // Whether a jump cannot be put over one of its entries: too few bytes, or in two pages, which are two writes
+  // (apply/region.cc).
   bool has_short_entry(const Place &pre, const LocatedCode &located) const {
     const Program &program = in_.pre->program();
     const std::vector<uint32_t> &symbols = program.symbols_in(pre.object, pre.section);
@@ -88,16 +96,20 @@ class PatchMaker {
 
   // Such a function, where nothing reaches it but calls that are known: the callers are replaced, and call the new one.
   // Its old code is left with theirs.
-  Status replace_callers(const Difference &difference, const Place &function, LinkRange old_code, const std::vector<Place> &callers) {
-    const std::string name = in_.post->program().describe(function);
-    short_[function] = {old_code.size_bytes, cat(difference.reason, "; no jump can be put over its entry, so its callers are replaced")};
-    binder_.bring(function);
+  Status replace_callers(const Replaced &entry, const std::vector<Place> &callers) {
+    const std::string name = in_.post->program().describe(entry.post);
+    short_.emplace(entry.post, Short{entry, cat(entry.difference->reason,
+                                                "; no jump can be put over its entry, so its callers are replaced")});
+    binder_.bring(entry.post);
     for (const Place &caller : callers) {
-      left_with_[caller].push_back(old_code);
-      if (in_.comparison->of(caller.object, caller.section) != Change::same || short_callers_.contains(caller)) continue;
+      left_with_[caller].push_back(entry.post);
+      if (in_.comparison->of(caller.object, caller.section) != Change::same || short_callers_.contains(caller))
+        continue;
       const std::string reason = cat("calls ", name, ", over whose entry no jump can be put");
-      const auto [entry, inserted] = short_callers_.emplace(caller, Difference{Change::changed, caller.object, caller.section, in_.post->program().describe(caller), reason});
-      TRY(consider(entry->second));
+      const auto [known, inserted] = short_callers_.emplace(
+          caller,
+          Difference{Change::changed, caller.object, caller.section, in_.post->program().describe(caller), reason});
+      TRY(consider(known->second));
     }
     return {};
   }
@@ -108,17 +120,22 @@ class PatchMaker {
       out_.not_in_image.push_back(name);
       return {};
     }
-    return Error::refused(cat("function ", name, " (", in_.pre->program().object(pre.object).path, ") changes but cannot be found in ",
-                              in_.image->path, ": ", in_.solution->why_not(pre)))
-        .with_next(cat("check that the pre source and the compiler are those the image was built with (", difference.reason, ")"));
+    return Error::refused(cat("function ", name, " (", in_.pre->program().object(pre.object).path,
+                              ") changes but cannot be found in ", in_.image->path, ": ", in_.solution->why_not(pre)))
+        .with_next(cat("check that the pre source and the compiler are those the image was built with (",
+                       difference.reason, ")"));
   }
 
   // The linker dropped it, so the code that looks like it is another function's.
   Status refuse_stray(const Place &pre, const LocatedCode &located) const {
-    return Error::refused(cat("function ", in_.pre->program().describe(pre), " (", in_.pre->program().object(pre.object).path,
-                              ") changes, and the pre build's own link does not contain it; yet code like it is at ", hex(located.at.value), " of ",
-                              in_.image->path, " (", located.how, "): which is right cannot be told"))
-        .with_next("check that the build links the image as the shipped one was linked, or leave the function as it is (--leave)");
+    return Error::refused(cat("function ", in_.pre->program().describe(pre), " (",
+                              in_.pre->program().object(pre.object).path,
+                              ") changes, and the pre build's own link does not contain it; yet code like it is at ",
+                              hex(located.at.value), " of ", in_.image->path, " (", located.how,
+                              "): which is right cannot be told"))
+        .with_next(
+            "check that the build links the image as the shipped one was linked, or leave the function as it is "
+            "(--leave)");
   }
 
   // A linker may drop the names of local functions (-x): then a name that is missing tells nothing.
@@ -126,12 +143,13 @@ class PatchMaker {
     const Program &pre = in_.pre->program();
     for (uint32_t o = 0; o < pre.object_count(); ++o)
       for (const ObjectSymbol &symbol : pre.object(o).symbols)
-        if (symbol.kind == ObjectSymbol::Kind::function && symbol.local() && linked_names_.contains(symbol.name)) return true;
+        if (symbol.kind == ObjectSymbol::Kind::function && symbol.local() && linked_names_.contains(symbol.name))
+          return true;
     return false;
   }
 
-  // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there, and so may all where
-  // the link keeps none or is not known.
+  // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there, and so may
+  // all where the link keeps none or is not known.
   bool is_linked(const Place &pre) const {
     if (linked_names_.empty()) return true;
     bool named = false;
@@ -153,7 +171,8 @@ class PatchMaker {
   Status check_alone(const Replaced &entry) const {
     for (const Place &other : in_.solution->located_at(entry.located->at))
       if (other != entry.pre)
-        return Error::refused(cat("the image has one piece of code for it and for ", in_.pre->program().describe(other), " (identical code folding)"))
+        return Error::refused(cat("the image has one piece of code for it and for ", in_.pre->program().describe(other),
+                                  " (identical code folding)"))
             .with_next("replace the callers instead: move the fix into them");
     return {};
   }
@@ -166,7 +185,9 @@ class PatchMaker {
     for (const uint32_t s : in_.post->program().symbols_in(entry.post.object, entry.post.section)) {
       const ObjectSymbol &symbol = post.symbols[s];
       if (symbol.kind == ObjectSymbol::Kind::ifunc)
-        return Error::refused(cat(symbol.name, " is chosen by this function, an IFUNC resolver: it has already chosen in running processes"))
+        return Error::refused(
+                   cat(symbol.name,
+                       " is chosen by this function, an IFUNC resolver: it has already chosen in running processes"))
             .with_next("change what the resolver chooses from, not the resolver");
       // Assembly may leave a label that others call without a type.
       const bool label = symbol.kind == ObjectSymbol::Kind::none && !symbol.local();
@@ -189,7 +210,8 @@ class PatchMaker {
     if (!found) return Error::refused(cat(symbol.name, " has no twin in the pre object"));
     const EntryRoom room = entry_room(*in_.pre, entry.pre, *entry.located, *in_.image, pre_value);
     if (room.room_bytes < in_.pre->arch().redirect_bytes)
-      return Error::refused(cat("function ", symbol.name, " has ", room.room_bytes, " bytes at its entry that may be overwritten; the redirect needs ",
+      return Error::refused(cat("function ", symbol.name, " has ", room.room_bytes,
+                                " bytes at its entry that may be overwritten; the redirect needs ",
                                 in_.pre->arch().redirect_bytes));
     PatchRedirect redirect;
     redirect.redirect.name = symbol.name;
@@ -203,7 +225,8 @@ class PatchMaker {
     add_validations(redirect.redirect);
     uint64_t old_bytes = 0;
     for (const LinkRange &part : redirect.redirect.old_parts) old_bytes += part.size_bytes;
-    out_.functions.push_back({symbol.name, old_bytes, new_bytes(entry.post), entry.difference->reason, false, entry.post, entry.pre});
+    out_.functions.push_back(
+        {symbol.name, old_bytes, new_bytes(entry.post), entry.difference->reason, false, entry.post, entry.pre});
     binder_.add_redirect(std::move(redirect));
     return {};
   }
@@ -220,15 +243,30 @@ class PatchMaker {
     const ObjectSection &section = side.program().section(place);
     for (uint32_t e = 0; e < section.edges.size(); ++e) {
       const Place target = side.reference(place.object, place.section, e).place;
-      if (target.kind != Place::Kind::section || target == place || side.program().section(target).kind != Kind::code) continue;
-      if (is_part_name(side.program().describe(target)) && std::find(parts.begin(), parts.end(), target) == parts.end()) parts.push_back(target);
+      if (target.kind != Place::Kind::section || target == place || side.program().section(target).kind != Kind::code)
+        continue;
+      if (is_part_name(side.program().describe(target)) && std::find(parts.begin(), parts.end(), target) == parts.end())
+        parts.push_back(target);
     }
     return parts;
   }
 
   Result<std::vector<LinkRange>> old_parts(const Replaced &entry) {
-    std::vector<LinkRange> parts = {{entry.located->at, entry.located->match.image_bytes}};
-    if (const auto left = left_with_.find(entry.post); left != left_with_.end()) parts.insert(parts.end(), left->second.begin(), left->second.end());
+    std::vector<LinkRange> parts;
+    std::set<Place> seen = {entry.post};
+    std::deque<const Replaced *> left = {&entry};
+    for (; !left.empty(); left.pop_front()) {
+      TRY(add_parts(*left.front(), parts));
+      // A caller without room for a jump has callers in turn, and all of their old code is left at once.
+      if (const auto with = left_with_.find(left.front()->post); with != left_with_.end())
+        for (const Place &function : with->second)
+          if (seen.insert(function).second) left.push_back(&short_.at(function).replaced);
+    }
+    return parts;
+  }
+
+  Status add_parts(const Replaced &entry, std::vector<LinkRange> &parts) {
+    parts.push_back({entry.located->at, entry.located->match.image_bytes});
     for (const Place &part : parts_of(*in_.pre, entry.pre)) {
       if (const LocatedCode *located = in_.solution->code(part)) {
         parts.push_back({located->at, located->match.image_bytes});
@@ -237,15 +275,18 @@ class PatchMaker {
       // The function's own jump tells where its part is, the unwind table how long.
       const SolvedValue *value = in_.solution->value(part, Access::address);
       const UnwindRange *range = value != nullptr && !value->conflict ? unwind_at(LinkAddr(value->value)) : nullptr;
-      if (range == nullptr) return Error::refused(cat("its part ", in_.pre->program().describe(part), " cannot be found: ", in_.solution->why_not(part)));
+      if (range == nullptr)
+        return Error::refused(
+            cat("its part ", in_.pre->program().describe(part), " cannot be found: ", in_.solution->why_not(part)));
       parts.push_back(range->range);
     }
-    return parts;
+    return {};
   }
 
   const UnwindRange *unwind_at(LinkAddr at) const {
-    const auto it = std::lower_bound(in_.image->unwind.begin(), in_.image->unwind.end(), at,
-                                     [](const UnwindRange &range, LinkAddr value) { return range.range.begin < value; });
+    const auto it =
+        std::lower_bound(in_.image->unwind.begin(), in_.image->unwind.end(), at,
+                         [](const UnwindRange &range, LinkAddr value) { return range.range.begin < value; });
     return it != in_.image->unwind.end() && it->range.begin == at ? &*it : nullptr;
   }
 
@@ -261,15 +302,20 @@ class PatchMaker {
   void report_additions() {
     for (const Place &place : binder_.carried_functions()) {
       if (is_part_name(in_.post->program().describe(place))) continue;
-      if (std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced &entry) { return entry.post == place; })) continue;
+      if (std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced &entry) { return entry.post == place; }))
+        continue;
       if (const auto known = short_.find(place); known != short_.end()) {
-        out_.functions.push_back({in_.post->program().describe(place), known->second.first, new_bytes(place), known->second.second, true, place, std::nullopt});
+        out_.functions.push_back({in_.post->program().describe(place),
+                                  known->second.replaced.located->match.image_bytes, new_bytes(place),
+                                  known->second.reason, true, place, std::nullopt});
         continue;
       }
       const bool copy = in_.comparison->of(place.object, place.section) == Change::same;
       std::string reason = hook_reason(hooks_, place);
-      if (reason.empty()) reason = copy ? "a copy: the image has no such function of its own that could be told for certain" : "new";
-      out_.functions.push_back({in_.post->program().describe(place), 0, new_bytes(place), std::move(reason), true, place, std::nullopt});
+      if (reason.empty())
+        reason = copy ? "a copy: the image has no such function of its own that could be told for certain" : "new";
+      out_.functions.push_back(
+          {in_.post->program().describe(place), 0, new_bytes(place), std::move(reason), true, place, std::nullopt});
     }
   }
 
@@ -278,9 +324,10 @@ class PatchMaker {
   std::unordered_set<std::string> linked_names_;
   bool local_names_kept_ = false;
   std::vector<Replaced> replaced_;
-  std::map<Place, std::pair<uint64_t, std::string>> short_;  // functions without room for a jump: old size and why they change
-  std::map<Place, Difference> short_callers_;                // what is replaced only because it calls one
-  std::map<Place, std::vector<LinkRange>> left_with_;        // and whose old code threads must be out of with the caller's
+  std::map<Place, Short> short_;               // functions without room for a jump
+  std::map<Place, Difference> short_callers_;  // what is replaced only because it calls one
+  std::map<Place, std::vector<Place>>
+      left_with_;  // and the functions whose old code threads must be out of with the caller's
   std::vector<AuthorHook> hooks_;
   std::set<Place> considered_;  // by their places before: each function once, whatever copies there are
   MadePatch out_;
@@ -288,6 +335,8 @@ class PatchMaker {
 
 }  // namespace
 
-Result<MadePatch> make_patch(const DiffInput &input) { return PatchMaker(input).run(); }
+Result<MadePatch> make_patch(const DiffInput &input) {
+  return PatchMaker(input).run();
+}
 
 }  // namespace suture
