@@ -52,6 +52,7 @@ class TwinFinder {
       if (group.first.size() == 1 && group.second.size() == 1) pair(group.first[0], group.second[0]);
     pair_by_contents();
     vote();
+    find_contested();
     for (const auto &[key, group] : groups_) settle(group);
     return std::move(out_);
   }
@@ -72,6 +73,9 @@ class TwinFinder {
   }
   bool free_pre(uint32_t s) const { return !out_.post_of[s]; }
   bool free_post(uint32_t s) const { return !out_.pre_of[s]; }
+  bool may_pair(uint32_t pre, uint32_t post) const {
+    return free_pre(pre) && free_post(post) && !contested_pre_[pre] && !contested_post_[post];
+  }
 
   // Clones of one function (foo.constprop.0 and .1) and the names that functions have for themselves (__func__.0 and .1): their
   // contents tell them apart, where they differ.
@@ -113,13 +117,35 @@ class TwinFinder {
         for (uint32_t e = 0; e < b_.sections[b].edges.size(); ++e) {
           const auto ta = local_target(pre_, a, e);
           const auto tb = local_target(post_, b, e);
-          if (ta && tb) votes_[{*ta, *tb}] += 1000;
+          if (ta && tb) votes_[{*ta, *tb}] += kFullVote;
         }
       } else {
         vote_in_order(a, b);
       }
     }
   }
+
+  // Functions that are equal but for which variable of a name they refer to: either some were changed to use another one, or the
+  // compiler numbers anew and others were. No majority says which.
+  void find_contested() {
+    contested_pre_.resize(a_.sections.size());
+    contested_post_.resize(b_.sections.size());
+    std::vector<std::optional<uint32_t>> of_pre(a_.sections.size());
+    std::vector<std::optional<uint32_t>> of_post(b_.sections.size());
+    for (const bool marking : {false, true})  // first who has two, then whoever has one of those
+      for (const auto &[pair, votes] : votes_) {
+        const auto [a, b] = pair;
+        if (votes < kFullVote || !is_variable(b_.sections[b]) || key_of(a_.sections[a]) != key_of(b_.sections[b])) continue;
+        const bool contested = marking ? contested_pre_[a] || contested_post_[b]
+                                       : of_pre[a].value_or(b) != b || of_post[b].value_or(a) != a;
+        of_pre[a] = b;
+        of_post[b] = a;
+        if (!contested) continue;
+        contested_pre_[a] = true;
+        contested_post_[b] = true;
+      }
+  }
+
   void vote_in_order(uint32_t a, uint32_t b) {
     std::map<std::string, Group> used;
     const auto collect = [&](CodeCache &side, const ObjectGraph &graph, uint32_t section, SectionList Group::*list) {
@@ -159,7 +185,7 @@ class TwinFinder {
     std::vector<std::pair<int, std::pair<uint32_t, uint32_t>>> ranked;
     for (const uint32_t a : group.first)
       for (const uint32_t b : group.second)
-        if (const auto it = free_pre(a) && free_post(b) ? votes_.find({a, b}) : votes_.end(); it != votes_.end()) ranked.push_back({it->second, {a, b}});
+        if (const auto it = may_pair(a, b) ? votes_.find({a, b}) : votes_.end(); it != votes_.end()) ranked.push_back({it->second, {a, b}});
     std::sort(ranked.begin(), ranked.end(), [](const auto &x, const auto &y) { return x.first > y.first; });
     for (const auto &[weight, candidate] : ranked) {
       const auto [a, b] = candidate;
@@ -181,7 +207,7 @@ class TwinFinder {
     const bool numbers_hold = group.first.size() == group.second.size();
     for (const uint32_t b : group.second)
       for (const uint32_t a : group.first)
-        if ((numbers_hold || !is_variable(b_.sections[b])) && free_pre(a) && free_post(b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
+        if ((numbers_hold || !is_variable(b_.sections[b])) && may_pair(a, b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
           pair(a, b);
     SectionList left_a;
     SectionList left_b;
@@ -204,7 +230,10 @@ class TwinFinder {
   const ObjectGraph &a_;
   const ObjectGraph &b_;
   std::map<std::string, Group> groups_;
+  static constexpr int kFullVote = 1000;
   std::map<std::pair<uint32_t, uint32_t>, int> votes_;
+  std::vector<bool> contested_pre_;
+  std::vector<bool> contested_post_;
   Twins::ObjectTwins out_;
 };
 
