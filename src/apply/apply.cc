@@ -248,10 +248,15 @@ Result<SwitchReport> load_and_switch(Session &session, std::vector<Unit> &units,
   return std::move(std::move(done).error()).with_state(TargetState::restored);
 }
 
-std::vector<std::string> function_names(const std::vector<const HotImage *> &images) {
+// Of the images that the process has mapped; one that is mapped twice counts once.
+std::vector<std::string> function_names(const Session &session, const std::vector<const HotImage *> &images) {
   std::vector<std::string> out;
-  for (const HotImage *image : images)
-    for (const Redirect &redirect : image->redirects) out.push_back(redirect.name);
+  for (const HotImage *image : images) {
+    const bool mapped = std::any_of(session.modules.begin(), session.modules.end(),
+                                    [&](const Module &module) { return module.id == image->base_id; });
+    for (const Redirect &redirect : image->redirects)
+      if (mapped) out.push_back(redirect.name);
+  }
   return out;
 }
 
@@ -284,7 +289,7 @@ Result<ApplyReport> apply_to(const std::vector<const HotImage *> &images, pid_t 
   ApplyReport report;
   report.pid = pid;
   report.comm = session.process.comm();
-  report.functions = function_names(images);
+  report.functions = function_names(session, images);
   FoundUnits found = TRY(find_units(session, images));
   if (found.fresh.empty()) {
     report.outcome = ApplyReport::Outcome::already;
