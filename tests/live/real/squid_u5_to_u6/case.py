@@ -14,6 +14,9 @@ import load  # noqa: E402
 
 BEFORE, AFTER = "5.7-2+deb12u5", "5.7-2+deb12u6"
 PATCH_ID = "squid-5.7-2-deb12u6"
+# Both have other parameters after the fix, and so other names. The program exports all it has, but nothing of Debian's loads itself into it
+# and calls them: their old code stays for whoever would.
+RENAMED = ("icpDenyAccess(Ip::Address&, char*, int, int)", "icpGetRequest(char*, int, int, Ip::Address&)")
 CVES = ["CVE-2026-33515", "CVE-2026-33526", "CVE-2026-47729", "CVE-2026-50012"]
 URL = "http://localhost/probe"
 OLD_ANSWER = (load.IcpClient.MISS, URL)
@@ -137,7 +140,8 @@ def run(case):
     case.heading("building the package")
     package = case.folder / f"{PATCH_ID}.hotpatch"
     words = ["build", "--pre", pre, "--post", post, "--build", f"make -f {MAKEFILE} gnutls-only", "--image", f"{shipped / PROGRAM}={OUTPUT}",
-             "--work", case.folder / "work", "--id", PATCH_ID, "--patch-version", AFTER, *[w for cve in CVES for w in ("--cve", cve)]]
+             "--work", case.folder / "work", "--id", PATCH_ID, "--patch-version", AFTER, *[w for cve in CVES for w in ("--cve", cve)],
+             *[f"--allow=removed:{name}" for name in RENAMED]]
     report = case.suture_json(*words, "-o", package)
     functions = [f["name"] for image in report["images"] for f in image["functions"] if not f["new"]]
     case.check(len(functions) > 0, f"the package replaces {', '.join(functions)}", functions)
