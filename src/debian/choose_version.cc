@@ -8,13 +8,6 @@
 namespace suture {
 namespace {
 
-template <typename Range>
-std::string list_of(const Range &texts) {
-  std::string joined;
-  for (const std::string &text : texts) joined += cat(joined.empty() ? "" : ", ", text);
-  return joined;
-}
-
 bool is_served(const KnownVersions &known, const std::string &version) {
   return std::find(known.served.begin(), known.served.end(), version) != known.served.end();
 }
@@ -24,7 +17,7 @@ std::string served_list(const KnownVersions &known) {
   std::sort(versions.begin(), versions.end(),
             [](const std::string &a, const std::string &b) { return compare_versions(a, b) < 0; });
   versions.erase(std::unique(versions.begin(), versions.end()), versions.end());
-  return cat("it has ", list_of(versions));
+  return cat("it has ", joined(versions));
 }
 
 std::vector<std::string_view> split(std::string_view text, char at) {
@@ -54,7 +47,7 @@ Result<std::string> version_in_use(const std::string &source, const KnownVersion
   std::set<std::string> installed;
   for (const BinaryOfSource &binary : known.installed) installed.insert(binary.source_version);
   if (installed.size() > 1)
-    return Error::refused(cat("this host has binaries of several versions of ", source, ": ", list_of(installed)))
+    return Error::refused(cat("this host has binaries of several versions of ", source, ": ", joined({installed.begin(), installed.end()})))
         .with_next(cat("name the one whose binaries are to be patched: --debian ", source, "=VERSION"));
   if (installed.size() == 1) {
     if (is_served(known, *installed.begin())) return *installed.begin();

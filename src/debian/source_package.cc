@@ -75,7 +75,6 @@ Result<std::string> candidate_of(const Apt &apt, const std::string &source, cons
   return std::string();
 }
 
-// The patches of a series: "NAME [-pN] [# comment]" a line.
 Result<std::vector<std::string>> read_series(const FetchedSource &source) {
   const Result<std::string> series = read_text(source.tree() / "debian/patches/series", kMaxSeriesBytes);
   if (!series) return Error::refused(cat(source.version, " has no series of patches"));
@@ -87,9 +86,9 @@ Error no_such_patch(const FetchedSource &source, const std::vector<std::string> 
   for (const std::string &other : series)
     if (other.find(fs::path(name).stem().string()) != std::string::npos) alike.push_back(other);
   const std::vector<std::string> &told = alike.empty() ? series : alike;
-  std::string shown;  // the newest are at the end
-  for (size_t i = told.size() - std::min(told.size(), kShownPatches); i < told.size(); ++i) shown += cat(shown.empty() ? "" : ", ", told[i]);
-  return Error::refused(cat("the series of ", source.version, " has no patch ", name)).with_next(cat(alike.empty() ? "it ends with " : "it has ", shown));
+  const auto shown = told.end() - static_cast<ptrdiff_t>(std::min(told.size(), kShownPatches));  // the newest are at the end
+  return Error::refused(cat("the series of ", source.version, " has no patch ", name))
+      .with_next(cat(alike.empty() ? "it ends with " : "it has ", joined({shown, told.end()})));
 }
 
 // Fills the folder; gives the names of the binary packages that the source makes.

@@ -74,12 +74,6 @@ std::string folder_name(std::string version) {
   return version;
 }
 
-std::string joined(const std::vector<std::string> &words) {
-  std::string text;
-  for (const std::string &word : words) text += cat(text.empty() ? "" : ", ", word);
-  return text;
-}
-
 Status remove_folder(const fs::path &folder) {
   std::error_code error;
   fs::remove_all(folder, error);

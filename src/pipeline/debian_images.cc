@@ -12,12 +12,6 @@
 namespace suture {
 namespace {
 
-std::string joined_names(const std::vector<std::string> &names) {
-  std::string text;
-  for (const std::string &name : names) text += cat(text.empty() ? "" : ", ", name);
-  return text;
-}
-
 // None for what is of another architecture: firmware, say.
 std::optional<OutputFacts> facts_of(const LinkedOutput &output) {
   Result<ImageFacts> read = read_image_facts(output.pre);
@@ -48,7 +42,7 @@ class ImageChooser {
     const bool any =
         std::any_of(outputs_.begin(), outputs_.end(), [](const LinkedOutput &output) { return output.changed(); });
     if (!any) return Error::refused("no change: the fix changes no object that the build links");
-    return Error::refused(cat("the fix changes only what no package ships: ", joined_names(report_.unshipped)));
+    return Error::refused(cat("the fix changes only what no package ships: ", joined(report_.unshipped)));
   }
 
  private:
@@ -82,7 +76,7 @@ class ImageChooser {
              std::find(choice.equals.begin(), choice.equals.end(), output.output_path) != choice.equals.end();
     });
     if (!matters) return {};
-    return Error::refused(cat(file.known.path, " of ", file.package, " may be any of ", joined_names(choice.equals),
+    return Error::refused(cat(file.known.path, " of ", file.package, " may be any of ", joined(choice.equals),
                               ", and the fix changes some of them"))
         .with_next(
             "nothing tells which it is: give trees, build command and image yourself (--pre, --post, --build, "
@@ -122,7 +116,7 @@ class ImageChooser {
     for (size_t i : used_) ours.insert(facts_[i].facts.compilers.begin(), facts_[i].facts.compilers.end());
     for (const std::string &compiler : compilers_)
       report_.notes.push_back(cat("some shipped code was compiled by ", compiler, "; the root has ",
-                                  joined_names({ours.begin(), ours.end()})));
+                                  joined({ours.begin(), ours.end()})));
   }
 
   const std::vector<LinkedOutput> &outputs_;
