@@ -239,8 +239,7 @@ bool Binder::stays_in_base(const Place &place) const {
   if (change == Change::added) return false;
   if (change == Change::same) return true;
   // A changed variable keeps its running value (a hazard that was allowed); changed constants and code are carried.
-  const Kind kind = in_.post->program().section(place).kind;
-  return kind == Kind::data || kind == Kind::bss || kind == Kind::tls_data || kind == Kind::tls_bss;
+  return in_.post->program().section(place).is_variable();
 }
 
 // What the base has but could not be located may be brought along where a second copy makes no difference: code, and

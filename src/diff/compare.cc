@@ -182,13 +182,9 @@ class Comparer {
     if (!before) return record(Change::added, o, s, name, twins_.ambiguous(o, s) ? "its twin is ambiguous" : "not in the pre object");
     // Existing data is the running program's, whichever object's copy the linker keeps.
     const ObjectSection &section = post_.program().object(o).sections[s];
-    if (section.in_group && is_variable(section.kind)) return;
+    if (section.in_group && section.is_variable()) return;
     const std::string reason = difference(*before, o, s);
     if (!reason.empty()) record(Change::changed, o, s, name, reason);
-  }
-
-  static bool is_variable(Kind kind) {
-    return kind == Kind::data || kind == Kind::bss || kind == Kind::tls_data || kind == Kind::tls_bss;
   }
 
   static std::string describe(CodeCache &side, uint32_t o, uint32_t s) {

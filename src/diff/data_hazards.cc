@@ -202,10 +202,10 @@ class DataHazards {
     const auto old = pre_.definition(name);
     if (!old) return;
     const ObjectSymbol &symbol = pre_.object(old->object).symbols[old->symbol];
-    const Kind kind = symbol.in_section() ? pre_.object(old->object).sections[symbol.section].kind : Kind::bss;
+    const bool variable = !symbol.in_section() || pre_.object(old->object).sections[symbol.section].is_variable();
     std::string text;
     const auto tell = [&](const std::string &reason) { text += cat(text.empty() ? "" : "; ", reason); };
-    if (kind == Kind::data || kind == Kind::bss || kind == Kind::tls_data || kind == Kind::tls_bss) tell("its value in the running program is not taken along");
+    if (variable) tell("its value in the running program is not taken along");
     if (is_exported(name)) tell("other modules go on using the old one (the image exports it)");
     const std::vector<std::string> holders = takers_of(name);
     if (!holders.empty()) tell(cat("the program may hold its address, which is taken by ", some(holders)));

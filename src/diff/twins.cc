@@ -135,7 +135,7 @@ class TwinFinder {
     for (const bool marking : {false, true})  // first who has two, then whoever has one of those
       for (const auto &[pair, votes] : votes_) {
         const auto [a, b] = pair;
-        if (votes < kFullVote || !is_variable(b_.sections[b]) || key_of(a_.sections[a]) != key_of(b_.sections[b])) continue;
+        if (votes < kFullVote || !b_.sections[b].is_variable() || key_of(a_.sections[a]) != key_of(b_.sections[b])) continue;
         const bool contested = marking ? contested_pre_[a] || contested_post_[b]
                                        : of_pre[a].value_or(b) != b || of_post[b].value_or(a) != a;
         of_pre[a] = b;
@@ -166,17 +166,12 @@ class TwinFinder {
   // Compilers number in the order of the source. Uses in another order than before (a fix that swaps two calls that are inlined) tell
   // nothing then: taking one variable for another would be worse than not knowing.
   bool numbers_run_alike(const Group &lists) const {
-    if (!is_variable(b_.sections[lists.second.front()])) return true;
+    if (!b_.sections[lists.second.front()].is_variable()) return true;
     for (size_t i = 1; i < lists.first.size(); ++i)
       if (is_numbered_before(a_.sections[lists.first[i - 1]].name, a_.sections[lists.first[i]].name) !=
           is_numbered_before(b_.sections[lists.second[i - 1]].name, b_.sections[lists.second[i]].name))
         return false;
     return true;
-  }
-
-  static bool is_variable(const ObjectSection &section) {
-    using Kind = ObjectSection::Kind;
-    return section.kind == Kind::data || section.kind == Kind::bss || section.kind == Kind::tls_data || section.kind == Kind::tls_bss;
   }
 
   void settle(const Group &group) {
@@ -207,7 +202,7 @@ class TwinFinder {
     const bool numbers_hold = group.first.size() == group.second.size();
     for (const uint32_t b : group.second)
       for (const uint32_t a : group.first)
-        if ((numbers_hold || !is_variable(b_.sections[b])) && may_pair(a, b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
+        if ((numbers_hold || !b_.sections[b].is_variable()) && may_pair(a, b) && a_.sections[a].name == b_.sections[b].name && same_shape(a_.sections[a], b_.sections[b]))
           pair(a, b);
     SectionList left_a;
     SectionList left_b;

@@ -85,6 +85,8 @@ struct ObjectSection {
   bool pooled = false;      // pointers that the compiler put there for itself: constants without a name, each an item
   bool loaded() const { return kind != Kind::debug && kind != Kind::other; }
   bool is_bss() const { return kind == Kind::bss || kind == Kind::tls_bss; }
+  // The program's or a thread's: it has a value of its own in each running process.
+  bool is_variable() const { return is_bss() || kind == Kind::data || kind == Kind::tls_data; }
 };
 
 struct ObjectSymbol {

@@ -50,11 +50,8 @@ bool is_harmless_call(std::string_view name) {
   return known.contains(name);
 }
 
-bool is_writable(Kind kind) {
-  return kind == Kind::data || kind == Kind::bss || kind == Kind::tls_data || kind == Kind::tls_bss;
-}
-bool is_plain_data(Kind kind) {
-  return is_writable(kind) || kind == Kind::rodata || kind == Kind::relro || kind == Kind::init;
+bool is_plain_data(const ObjectSection &section) {
+  return section.is_variable() || section.kind == Kind::rodata || section.kind == Kind::relro || section.kind == Kind::init;
 }
 
 }  // namespace
@@ -244,7 +241,7 @@ std::string LayoutEvidence::reached_from(uint32_t object, uint32_t section_index
                                          const Family &family) {
   const Program &pre = in_.pre->program();
   const ObjectSection &section = pre.object(object).sections[section_index];
-  if (section.kind != Kind::code && !is_plain_data(section.kind)) return {};
+  if (section.kind != Kind::code && !is_plain_data(section)) return {};
   const auto from = section.kind == Kind::code ? owner(object, section_index) : std::nullopt;
   for (uint32_t e = 0; e < section.edges.size(); ++e) {
     const Reference reference = in_.pre->reference(object, section_index, e);
@@ -305,7 +302,7 @@ std::string LayoutEvidence::memory_gives_object(const User &user, uint32_t objec
   const Program &pre = in_.pre->program();
   for (uint32_t e = 0; e < pre.object(object).sections[section].edges.size(); ++e) {
     const Place place = in_.pre->reference(object, section, e).place;
-    if (place.kind != Place::Kind::section || !is_writable(pre.section(place).kind)) continue;
+    if (place.kind != Place::Kind::section || !pre.section(place).is_variable()) continue;
     const std::string name = base_function(pre.describe(place));
     const auto known = std::find_if(graph_.variables.begin(), graph_.variables.end(), [&](const VariableNode &node) {
       return base_function(node.name) == name && (node.object == place.object);
