@@ -65,19 +65,11 @@ class CallerSearch {
       const ObjectSymbol &symbol = pre_.object(o).symbols[section.edges[e].symbol];
       // Cheap test before the reference is worked out.
       if (symbol.local() && (o != function_.object || symbol.section != function_.section)) continue;
-      if (!leads_here(in_.pre->reference(o, s, e).place)) continue;
+      if (pre_.section_of(in_.pre->reference(o, s, e).place) != function_) continue;
       if (section.kind != ObjectSection::Kind::code || !in_.pre->is_call(o, s, e)) return false;
       calls = true;
     }
     return !calls || add_caller(o, s);
-  }
-
-  bool leads_here(const Place &place) const {
-    if (place.kind != Place::Kind::named || place.name == Program::kModuleTls) return place == function_;
-    const auto definition = pre_.definition(pre_.name(place.name));
-    if (!definition) return false;
-    const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
-    return symbol.in_section() && pre_.section_place(definition->object, symbol.section) == function_;
   }
 
   bool add_caller(uint32_t o, uint32_t s) {

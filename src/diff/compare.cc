@@ -312,17 +312,10 @@ class Comparer {
     return spreading(reference);
   }
   std::string spreading(const Reference &reference) {
-    Place place = reference.place;
-    if (place.kind == Place::Kind::named && place.name != Program::kModuleTls) {
-      const auto definition = post_.program().definition(post_.program().name(place.name));
-      if (!definition) return {};
-      const ObjectSymbol &symbol = post_.program().object(definition->object).symbols[definition->symbol];
-      if (!symbol.in_section()) return {};
-      place = post_.program().section_place(definition->object, symbol.section);
-    }
-    if (place.kind != Place::Kind::section || out_.of(place.object, place.section) != Change::changed) return {};
-    const ObjectSection &target = post_.program().section(place);
-    const std::string name = post_.program().describe(place);
+    const auto place = post_.program().section_of(reference.place);
+    if (!place || out_.of(place->object, place->section) != Change::changed) return {};
+    const ObjectSection &target = post_.program().section(*place);
+    const std::string name = post_.program().describe(*place);
     if (target.kind == Kind::rodata || target.kind == Kind::relro) return cat("refers to ", name, ", whose contents changed");
     if (target.kind != Kind::code) return {};
     if (is_part_name(name)) return cat("its part ", name, " changed");

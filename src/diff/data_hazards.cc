@@ -160,7 +160,7 @@ class DataHazards {
       for (uint32_t s = 1; s < graph.sections.size(); ++s) {
         if (graph.sections[s].kind != kind || in_.comparison->of(o, s) != Change::same) continue;
         for (uint32_t e = 0; e < graph.sections[s].edges.size(); ++e)
-          if (leads_to(in_.post->reference(o, s, e).place, place)) {
+          if (post_.section_of(in_.post->reference(o, s, e).place) == place) {
             names.push_back(post_.describe({Place::Kind::section, o, s, 0, 0}));
             break;
           }
@@ -168,14 +168,6 @@ class DataHazards {
     }
     return names;
   }
-  bool leads_to(const Place &from, const Place &to) const {
-    if (from.kind != Place::Kind::named || from.name == Program::kModuleTls) return from == to;
-    const auto definition = post_.definition(post_.name(from.name));
-    if (!definition) return false;
-    const ObjectSymbol &symbol = post_.object(definition->object).symbols[definition->symbol];
-    return symbol.in_section() && post_.section_place(definition->object, symbol.section) == to;
-  }
-
   bool is_exported(const std::string &name) const {
     return std::any_of(in_.image->dynamic_symbols.begin(), in_.image->dynamic_symbols.end(),
                        [&](const ImageSymbol &symbol) { return symbol.defined && symbol.name == name; });
@@ -309,18 +301,9 @@ class DataHazards {
     return places;
   }
 
-  std::optional<Place> section_of(const Place &place) const {
-    if (place.kind == Place::Kind::section) return place;
-    if (place.kind != Place::Kind::named || place.name == Program::kModuleTls) return std::nullopt;
-    const auto definition = post_.definition(post_.name(place.name));
-    if (!definition) return std::nullopt;
-    const ObjectSymbol &symbol = post_.object(definition->object).symbols[definition->symbol];
-    return symbol.in_section() ? std::optional(post_.section_place(definition->object, symbol.section)) : std::nullopt;
-  }
-
   void add_targets(uint32_t o, uint32_t s, std::set<Place> &out) const {
     for (uint32_t e = 0; e < post_.object(o).sections[s].edges.size(); ++e)
-      if (const auto target = section_of(in_.post->reference(o, s, e).place);
+      if (const auto target = post_.section_of(in_.post->reference(o, s, e).place);
           target && post_.section(*target).kind == Kind::code)
         out.insert(*target);
   }
@@ -440,7 +423,7 @@ class DataHazards {
       const ObjectSymbol &symbol = pre_.object(o).symbols[section.edges[e].symbol];
       if (symbol.local() && (o != table.object || symbol.section != table.section)) continue;
       const Reference reference = in_.pre->reference(o, s, e);
-      if (reference.place != table && !leads_to_pre(reference.place, table)) continue;
+      if (pre_.section_of(reference.place) != table) continue;
       if (code == nullptr) code = &in_.pre->code(o, s);
       for (const CodeInstruction &entry : code->instructions) {
         if (e < entry.first_edge || e >= entry.first_edge + entry.edge_count) continue;
@@ -449,13 +432,6 @@ class DataHazards {
       }
     }
     return false;
-  }
-  bool leads_to_pre(const Place &from, const Place &to) const {
-    if (from.kind != Place::Kind::named || from.name == Program::kModuleTls) return false;
-    const auto definition = pre_.definition(pre_.name(from.name));
-    if (!definition) return false;
-    const ObjectSymbol &symbol = pre_.object(definition->object).symbols[definition->symbol];
-    return symbol.in_section() && pre_.section_place(definition->object, symbol.section) == to;
   }
 
   const DiffInput &in_;

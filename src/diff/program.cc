@@ -235,6 +235,15 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
   return reference;
 }
 
+std::optional<Place> Program::section_of(const Place &place) const {
+  if (place.kind == Place::Kind::section) return place;
+  if (place.kind != Place::Kind::named || place.name == kModuleTls) return std::nullopt;
+  const auto found = definition(name(place.name));
+  if (!found) return std::nullopt;
+  const ObjectSymbol &symbol = object(found->object).symbols[found->symbol];
+  return symbol.in_section() ? std::optional(section_place(found->object, symbol.section)) : std::nullopt;
+}
+
 const ObjectSymbol *Program::first_function(const Place &place) const {
   const ObjectGraph &graph = object(place.object);
   const ObjectSymbol *first = nullptr;

@@ -72,6 +72,9 @@ class Program {
   std::optional<Definition> ifunc(uint32_t name) const;
   // The place of an (object, section) as the linker keeps it: for a COMDAT section the winner's.
   Place section_place(uint32_t object, uint32_t section) const;
+  // The section, as the linker keeps it, that a place is or stands for: of a name, that of its definition. Nothing for an
+  // item, and where no object defines the name.
+  std::optional<Place> section_of(const Place &place) const;
   // The first function that a section holds; null when it holds none.
   const ObjectSymbol *first_function(const Place &place) const;
   // Name of the symbol at the start of a section, or of its first function; the section's own name when there is none.

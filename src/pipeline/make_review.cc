@@ -32,11 +32,7 @@ std::string readable(const Program &program, const Place &place) {
 
 // Stubs and slots belong to a name: the place that the objects define it at, where they do.
 Place defined_place(const Program &program, const Place &place) {
-  if (place.kind != Place::Kind::named) return place;
-  const auto definition = program.definition(program.describe(place));
-  if (!definition) return place;
-  const ObjectSymbol &symbol = program.object(definition->object).symbols[definition->symbol];
-  return symbol.in_section() ? program.section_place(definition->object, symbol.section) : place;
+  return program.section_of(place).value_or(place);
 }
 
 bool is_code(const Program &program, const Place &place) {
