@@ -14,9 +14,7 @@ constexpr uint8_t kNop = 0x90;
 
 const CodeInstruction *Binder::instruction_with(uint32_t object, uint32_t section, uint64_t offset) const {
   const Code &code = in_.post->code(object, section);
-  const auto behind = std::upper_bound(code.instructions.begin(), code.instructions.end(), offset,
-                                       [](uint64_t value, const CodeInstruction &entry) { return value < entry.at; });
-  return !code.complete || behind == code.instructions.begin() ? nullptr : &*std::prev(behind);
+  return code.complete ? code.instruction_with(offset) : nullptr;
 }
 
 // The name of the variable or function, if that is what the edge is.

@@ -36,8 +36,7 @@ class CallerSearch {
       if (symbol.local()) continue;
       if (symbol.name == "main")
         return true;  // called by the C library's start-up code, which is not among the objects
-      for (const ImageSymbol &known : in_.image->dynamic_symbols)
-        if (known.defined && known.name == symbol.name) return true;
+      if (in_.image->exports(symbol.name)) return true;
     }
     return false;
   }

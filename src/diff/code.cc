@@ -32,4 +32,12 @@ std::optional<size_t> Code::index_at(uint64_t offset) const {
   return static_cast<size_t>(it - instructions.begin());
 }
 
+const CodeInstruction *Code::instruction_with(uint64_t offset) const {
+  const auto behind =
+      std::upper_bound(instructions.begin(), instructions.end(), offset,
+                       [](uint64_t value, const CodeInstruction &entry) { return value < entry.at; });
+  if (behind == instructions.begin() || offset >= std::prev(behind)->end()) return nullptr;
+  return &*std::prev(behind);
+}
+
 }  // namespace suture

@@ -26,6 +26,8 @@ struct Code {
   // Bytes from the start of edge `index`'s field to the end of the instruction that holds it; 0 when it lies in none.
   std::vector<uint32_t> edge_tail;
   std::optional<size_t> index_at(uint64_t offset) const;
+  // The one that covers the byte; null where none was decoded.
+  const CodeInstruction *instruction_with(uint64_t offset) const;
 };
 
 Code decode_code(const Arch &arch, const ObjectSection &section);

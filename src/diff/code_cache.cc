@@ -33,10 +33,9 @@ ByteView CodeCache::item(const Place &place) {
 }
 
 bool CodeCache::is_call(uint32_t object, uint32_t section, uint32_t edge) {
-  const std::vector<CodeInstruction> &instructions = code(object, section).instructions;
-  return std::any_of(instructions.begin(), instructions.end(), [&](const CodeInstruction &entry) {
-    return edge >= entry.first_edge && edge < entry.first_edge + entry.edge_count && entry.insn.flow != Instruction::Flow::next;
-  });
+  const uint64_t offset = program_.object(object).sections[section].edges[edge].offset;
+  const CodeInstruction *instruction = code(object, section).instruction_with(offset);
+  return instruction != nullptr && instruction->insn.flow != Instruction::Flow::next;
 }
 
 }  // namespace suture

@@ -92,7 +92,7 @@ class DataHazards {
         if (added) return;
         if (is_vtable(name))
           add("vtable", name, cat("live objects point to the old table (", difference.reason, ")"));
-        else if (is_exported(name))
+        else if (in_.image->exports(name))
           add("data", name,
               "its contents changed, and other modules go on reading the old ones (the image exports it)");
         return;
@@ -168,10 +168,6 @@ class DataHazards {
     }
     return names;
   }
-  bool is_exported(const std::string &name) const {
-    return std::any_of(in_.image->dynamic_symbols.begin(), in_.image->dynamic_symbols.end(),
-                       [&](const ImageSymbol &symbol) { return symbol.defined && symbol.name == name; });
-  }
 
   // The old code stays where it is. That is what the fix does away with, where something still leads to it.
   void consider_removed(const Difference &difference) {
@@ -182,7 +178,7 @@ class DataHazards {
     if (section.in_group || post_.definition(name) || is_cloned(difference.object, name)) return;
     std::string text;
     const auto tell = [&](const std::string &reason) { text += cat(text.empty() ? "" : "; ", reason); };
-    if (is_exported(name)) tell("other modules may call it (the image exports it)");
+    if (in_.image->exports(name)) tell("other modules may call it (the image exports it)");
     const Leads leads = leads_to_removed(pre_.section_place(difference.object, difference.section), name);
     if (!leads.pointers.empty()) tell(cat("the program may hold its address, which is in ", some(leads.pointers)));
     if (!leads.callers.empty()) tell(cat("it is called by ", some(leads.callers), ", which is not replaced"));
@@ -198,7 +194,7 @@ class DataHazards {
     std::string text;
     const auto tell = [&](const std::string &reason) { text += cat(text.empty() ? "" : "; ", reason); };
     if (variable) tell("its value in the running program is not taken along");
-    if (is_exported(name)) tell("other modules go on using the old one (the image exports it)");
+    if (in_.image->exports(name)) tell("other modules go on using the old one (the image exports it)");
     const std::vector<std::string> holders = takers_of(name);
     if (!holders.empty()) tell(cat("the program may hold its address, which is taken by ", some(holders)));
     if (!text.empty()) add("redefined", name, cat("the name stands for something else now: ", text));
@@ -323,7 +319,7 @@ class DataHazards {
         for (const Place &target : targets)
           if (target != from && wanted.contains(target)) referrers[target].insert(from);
       }
-    std::erase_if(referrers, [&](const auto &entry) { return is_exported(post_.describe(entry.first)); });
+    std::erase_if(referrers, [&](const auto &entry) { return in_.image->exports(post_.describe(entry.first)); });
     return referrers;
   }
 
@@ -418,18 +414,15 @@ class DataHazards {
 
   bool lets_out(uint32_t o, uint32_t s, const Place &table, bool of_functions) const {
     const ObjectSection &section = pre_.object(o).sections[s];
-    const Code *code = nullptr;
     for (uint32_t e = 0; e < section.edges.size(); ++e) {
       const ObjectSymbol &symbol = pre_.object(o).symbols[section.edges[e].symbol];
       if (symbol.local() && (o != table.object || symbol.section != table.section)) continue;
       const Reference reference = in_.pre->reference(o, s, e);
       if (pre_.section_of(reference.place) != table) continue;
-      if (code == nullptr) code = &in_.pre->code(o, s);
-      for (const CodeInstruction &entry : code->instructions) {
-        if (e < entry.first_edge || e >= entry.first_edge + entry.edge_count) continue;
-        const AddressUse use = in_.pre->arch().address_use(ByteView(section.bytes).subspan(entry.at), reference.access == Access::got);
-        if (use == AddressUse::kept || (use == AddressUse::passed && of_functions)) return true;
-      }
+      const CodeInstruction *entry = in_.pre->code(o, s).instruction_with(section.edges[e].offset);
+      if (entry == nullptr) continue;
+      const AddressUse use = in_.pre->arch().address_use(ByteView(section.bytes).subspan(entry->at), reference.access == Access::got);
+      if (use == AddressUse::kept || (use == AddressUse::passed && of_functions)) return true;
     }
     return false;
   }

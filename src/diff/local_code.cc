@@ -59,7 +59,7 @@ class Reach {
       const bool means_it =
           symbol.local() ? o == target_.object && symbol.section == target_.section : names_.contains(symbol.name);
       if (!means_it) continue;
-      if (section.kind != Kind::code || !is_replaced(o, s) || !is_call(o, s, e)) return true;
+      if (section.kind != Kind::code || !is_replaced(o, s) || !in_.pre->is_call(o, s, e)) return true;
     }
     return false;
   }
@@ -67,13 +67,6 @@ class Reach {
   bool is_replaced(uint32_t o, uint32_t s) const {
     const auto twin = in_.twins->post_of(o, s);
     return twin && in_.comparison->of(o, *twin) == Change::changed;
-  }
-
-  bool is_call(uint32_t o, uint32_t s, uint32_t edge) {
-    for (const CodeInstruction &instruction : in_.pre->code(o, s).instructions)
-      if (edge >= instruction.first_edge && edge < instruction.first_edge + instruction.edge_count)
-        return instruction.insn.flow != Instruction::Flow::next;
-    return false;
   }
 
   const DiffInput &in_;

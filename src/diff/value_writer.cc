@@ -44,11 +44,6 @@ Bytes changed_words(const Bytes &old_bytes, const Bytes &new_bytes, const std::v
   return mask;
 }
 
-bool exports(const Image &image, const std::string &name) {
-  return std::any_of(image.dynamic_symbols.begin(), image.dynamic_symbols.end(),
-                     [&](const ImageSymbol &symbol) { return symbol.defined && symbol.name == name; });
-}
-
 // What edges cover stays what it is: addresses of the same things.
 bool same_addresses(const DiffInput &input, const ValueWrite &write) {
   const auto &old_edges = input.pre->program().section(write.pre).edges;
@@ -86,7 +81,7 @@ Result<ValueWrite> plan_write(const DiffInput &input, const Difference &differen
   if (old_section.kind == Kind::bss)
     return cannot_write(write.name,
                         "it was zero, and of such variables the file holds nothing that a coldpatch could change");
-  if (!input.image->executable && exports(*input.image, write.name))
+  if (!input.image->executable && input.image->exports(write.name))
     return cannot_write(write.name, "the library exports it, so that the one in use may be the program's copy");
   write.old_bytes = section_contents(old_section);
   write.new_bytes = section_contents(new_section);

@@ -4,6 +4,11 @@
 
 namespace suture {
 
+bool Image::exports(std::string_view name) const {
+  return std::any_of(dynamic_symbols.begin(), dynamic_symbols.end(),
+                     [&](const ImageSymbol &symbol) { return symbol.defined && symbol.name == name; });
+}
+
 LinkRange Image::span() const {
   if (segments.empty()) return {};
   uint64_t low = UINT64_MAX;

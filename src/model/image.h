@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -110,6 +111,8 @@ struct Image {
   // A program (not a library that can also be run, as the C library can): its thread-local block lies at a fixed distance from
   // the thread pointer, so that linkers leave no other kind of access in it.
   bool has_first_tls_block() const { return executable && soname.empty(); }
+  // Whether other modules can bind to the name.
+  bool exports(std::string_view name) const;
   // From the lowest to the highest address that is loaded, rounded to nothing.
   LinkRange span() const;
   const Segment *segment_at(LinkAddr at) const;
