@@ -1,8 +1,7 @@
 #include "build/phase_runner.h"
 
-#include <time.h>
-
 #include "base/cat.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "build/repeat_steps.h"
 
@@ -12,12 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLogTailLines = 15;
-
-double seconds_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 std::string log_tail(const fs::path &log) {
   const std::string text = end_of_file(log);

@@ -53,7 +53,7 @@ LinkKind link_kind(const std::string &name) {
 Status write_json(const fs::path &folder, const Json &json, std::string_view kind) {
   // Bytes in file names that are not UTF-8 become U+FFFD; such a file then is not found again, which is noticed later.
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-  return write_file_quick(folder / cat(now_ns(), "-", ::getpid(), ".", kind, ".json"), as_bytes(text));
+  return write_file_quick(folder / cat(unique_record_id(), ".", kind, ".json"), as_bytes(text));
 }
 
 // Names of the store become paths: nothing but the digest that the wrapper makes them of may come in.
@@ -134,6 +134,10 @@ Result<Record> parse_with(Record (*convert)(const Json &), std::string_view text
 
 }  // namespace
 
+std::string unique_record_id() {
+  return cat(now_ns(), "-", ::getpid());
+}
+
 Result<CompileRecord> parse_compile_record(std::string_view text) {
   return parse_with(compile_from, text);
 }
@@ -181,7 +185,7 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
                      {"output", record.output}, {"output_content", record.output_content},
                      {"inputs", inputs},        {"libraries", record.libraries},
                      {"lto", record.lto},       {"members_known", record.members_known},
-                     {"step", record.step},                                      {"order", now_ns()}};
+                     {"step", record.step},     {"order", now_ns()}};
   return write_json(folder, json, "link");
 }
 

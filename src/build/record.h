@@ -67,6 +67,9 @@ struct StepRecord {
   int64_t order = 0;
 };
 
+// Digits and dashes, of the time and this process.
+std::string unique_record_id();
+
 // Appends the record to the folder.
 Status write_record(const std::filesystem::path &folder, const CompileRecord &record);
 Status write_record(const std::filesystem::path &folder, const LinkRecord &record);

@@ -1,11 +1,11 @@
 #include "pipeline/build_patch.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <memory>
 
 #include "base/cat.h"
+#include "base/clock.h"
 #include "base/demangle.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -29,7 +29,6 @@ namespace suture {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 // Fewer functions than this share of the replaced image's code located means: not the build that was shipped.
 constexpr double kLeastLocatedShare = 0.5;
@@ -279,7 +278,7 @@ void add_to_package(const BuildPatchRequest &request, const ImageReport &report,
 
 // One image: from the objects of its two links to its hot and cold binary in the package.
 Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
-  const auto started = Clock::now();
+  const double started = seconds_now();
   const Image image = TRY(read_elf_image_file(linked.shipped_path));
   const Arch *arch = find_arch(image.arch);
   if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
@@ -332,7 +331,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   Bytes cold_file = TRY_WHILE(write_cold_file(image, hot), "writing the coldpatch");
   report.hot_bytes = hot_file.size();
   report.cold_bytes = cold_file.size();
-  report.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  report.seconds = seconds_now() - started;
   add_to_package(request, report, image, std::move(hot_file), std::move(cold_file), whole.package);
   whole.review.images.push_back(review_image(report.path, linked, input, made));
   return {};

@@ -1,6 +1,5 @@
 #include "pipeline/debian_build.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "base/cat.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "build/patch_tree.h"
 #include "build/tree.h"
@@ -62,12 +62,6 @@ bool is_compiled_source(const std::string &path) {
 
 constexpr uint64_t kMaxRecordBytes = 64u << 20;
 
-double now_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 // Colons stand in too many lists of folders.
 std::string folder_name(std::string version) {
   std::replace(version.begin(), version.end(), ':', '_');
@@ -94,7 +88,7 @@ class Preparation {
       : request_(request), build_(build), report_(report), say_(say) {}
 
   Status run() {
-    const double start = now_seconds();
+    const double start = seconds_now();
     TRY(check_patches());
     TRY(check_private_roots());
     const Apt apt = TRY(Apt::open(request_.cache / "apt", say_));
@@ -119,7 +113,7 @@ class Preparation {
     TRY(choose_compiler(apt, *setup));
     TRY(compare_with_record(*setup));
     fill(setup);
-    report_.setup_seconds = now_seconds() - start;
+    report_.setup_seconds = seconds_now() - start;
     return {};
   }
 

@@ -1,10 +1,6 @@
 // suture-cc as make or ninja.
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
 
-#include "base/cat.h"
 #include "build/cc_shim/shim.h"
 #include "build/record.h"
 #include "build/subprocess.h"
@@ -13,12 +9,6 @@ namespace suture {
 namespace {
 
 namespace fs = std::filesystem;
-
-int64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 // debian/rules is a makefile that runs other builds: its calls of make are what is wanted, not the run of itself.
 bool runs_debian_rules(const std::vector<std::string> &args) {
@@ -37,7 +27,7 @@ void run_build_tool(ShimCall call) {
   if (call.config.state.empty() || within || runs_debian_rules(call.args)) become_tool(call);
   std::error_code error;
   StepRecord record;
-  record.id = cat(now_ns(), "-", ::getpid());
+  record.id = unique_record_id();
   record.cwd = fs::current_path(error).string();
   record.tool = call.tool;
   record.args = call.args;
