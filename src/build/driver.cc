@@ -182,12 +182,12 @@ class Build {
     stale_copies_.clear();
     const MovedTree moved{seen_, tree_, request_.pre_dir, TRY(bring_tree_to(request_.pre_dir, paths))};
     std::vector<std::string> phases;
-    const Result<double> seconds = build_in_place("following", moved, phases);
-    if (!seconds || TRY(was_passed_over(phases, moved))) {
+    const Result<Built> built_now = build_in_place("following", moved, phases);
+    if (!built_now || TRY(was_passed_over(*built_now, phases, moved))) {
       say("the build did not follow the changed source; building anew");
       return false;
     }
-    result_.pre_seconds = *seconds;
+    result_.pre_seconds = built_now->seconds;
     TRY(fold_records_into_pre());
     fs::remove(work_ / "touched.json", error);
     return true;
@@ -247,22 +247,23 @@ class Build {
     note_added_names();
     MovedTree moved{seen_, tree_, request_.post_dir, std::move(touched)};
     std::vector<std::string> phases;
-    Result<double> seconds = build_second(moved, phases);
-    if (!seconds && !result_.line_maps.empty()) {
+    Result<Built> built = build_second(moved, phases);
+    if (!built && !result_.line_maps.empty()) {
       // Code that makes names from __LINE__ does not take two lines of one number, and a generator may read the
       // sources.
       say("the build failed; trying without line anchoring");
       result_.line_maps.clear();
       result_.anchoring_given_up = true;
       moved.moved.merge(TRY(bring_tree_to_post()));
-      seconds = build_second(moved, phases);
+      built = build_second(moved, phases);
     }
-    if (!seconds && request_.second_build == BuildRequest::SecondBuild::in_place) {
+    if (!built && request_.second_build == BuildRequest::SecondBuild::in_place) {
       say("the second build in one tree failed; building the whole tree again");
-      seconds = rebuild_whole_tree(phases);
+      built = build_whole_tree(phases);
     }
-    result_.post_seconds = TRY(std::move(seconds));
-    if (TRY(was_passed_over(phases, moved))) {
+    if (!built) return std::move(built).error();
+    result_.post_seconds = built->seconds;
+    if (TRY(was_passed_over(*built, phases, moved))) {
       say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
       result_.post_seconds += TRY(rebuild_whole_tree(phases));
     }
@@ -279,21 +280,26 @@ class Build {
         runner_.config.added_names.push_back(fs::path(change.path).filename().string());
   }
 
+  struct Built {
+    double seconds = 0;
+    bool is_whole = false;  // nothing was passed over; false: not looked at yet
+  };
+
   // By the calls of make and ninja that the first build made; where they do not compile all that changed, by the build command.
-  // Gives the time, and in `phases` where the records are.
-  Result<double> build_in_place(const std::string &name, const MovedTree &moved, std::vector<std::string> &phases) {
+  // Gives in `phases` where the records are.
+  Result<Built> build_in_place(const std::string &name, const MovedTree &moved, std::vector<std::string> &phases) {
     const Records pre = TRY(read_records(work_ / "records/pre"));
     const std::vector<StepRecord> steps = steps_to_repeat(pre, seen_, tree_);
     double spent = 0;
     if (!steps.empty()) {
       phases.push_back(TRY(runner_.next_phase(name)));
       const Result<double> seconds = runner_.repeat(steps, phases.back());
-      if (seconds && !TRY(was_passed_over(phases, moved))) return seconds;
+      if (seconds && !TRY(was_passed_over({}, phases, moved))) return Built{*seconds, true};
       say("making the build's own steps again did not compile all that changed; running the build command again");
       if (seconds) spent = *seconds;
     }
     phases.push_back(TRY(runner_.next_phase(name)));
-    return spent + TRY(run_again(phases.back()));
+    return Built{spent + TRY(run_again(phases.back())), false};
   }
 
   Result<Records> records_of(const std::vector<std::string> &phases) const {
@@ -302,10 +308,19 @@ class Build {
     return all;
   }
 
-  Result<bool> was_passed_over(const std::vector<std::string> &phases, const MovedTree &moved) const {
+  Result<bool> was_passed_over(const Built &built, const std::vector<std::string> &phases, const MovedTree &moved) const {
+    if (built.is_whole) return false;
     const Records pre = TRY(read_records(work_ / "records/pre")), now = TRY(records_of(phases));
-    const Records before = TRY(all_records(phases));
+    std::vector<std::string> others = phases;
+    others.push_back("pre");
+    Records before = TRY(all_records(others));
+    append(pre, before);
+    sort_links(before);
     return passed_over(pre, before, now, moved, stale_copies_);
+  }
+
+  Result<Built> build_whole_tree(std::vector<std::string> &phases) {
+    return Built{TRY(rebuild_whole_tree(phases)), false};
   }
 
   // From a fresh copy: what the fix does not touch comes from the cache of compilations.
@@ -391,10 +406,10 @@ class Build {
     return runner_.run_shells({again, further_ ? request_.further_command : ""}, phase);
   }
 
-  Result<double> build_second(const MovedTree &moved, std::vector<std::string> &phases) {
+  Result<Built> build_second(const MovedTree &moved, std::vector<std::string> &phases) {
     phases.clear();
     if (request_.second_build == BuildRequest::SecondBuild::in_place) return build_in_place("post", moved, phases);
-    return rebuild_whole_tree(phases);
+    return build_whole_tree(phases);
   }
 
   // Some packages link only when they install. That this could not be done, too, is no failure yet: it may not have been needed.
@@ -416,7 +431,12 @@ class Build {
     return fold_records_into_pre();
   }
 
-  static void append(Records some, Records &all) {
+  static void sort_links(Records &records) {
+    std::sort(records.links.begin(), records.links.end(),
+              [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
+  }
+
+  static void append(const Records &some, Records &all) {
     all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
     all.links.insert(all.links.end(), some.links.begin(), some.links.end());
   }
@@ -430,8 +450,7 @@ class Build {
       if (phase == kPreparePhase || std::find(without.begin(), without.end(), phase) != without.end()) continue;
       append(TRY(read_records(folder.path())), all);
     }
-    std::sort(all.links.begin(), all.links.end(),
-              [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
+    sort_links(all);
     return all;
   }
 
