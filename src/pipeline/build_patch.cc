@@ -14,14 +14,14 @@
 #include "diff/boundary.h"
 #include "diff/data_hazards.h"
 #include "diff/local_code.h"
-#include "diff/merge_objects.h"
 #include "diff/value_writer.h"
 #include "elf/cold_file.h"
 #include "elf/hot_file.h"
 #include "elf/read_image.h"
-#include "elf/read_object.h"
 #include "link/linker.h"
+#include "pipeline/compared.h"
 #include "pipeline/layout_evidence.h"
+#include "pipeline/load_objects.h"
 #include "pipeline/make_review.h"
 
 namespace suture {
@@ -35,67 +35,12 @@ constexpr double kLeastLocatedShare = 0.5;
 
 constexpr std::string_view kOnlyKnowingCallers = "nothing but the image's own code calls it, and all that does is replaced, or compiled anew to the same";
 
-constexpr std::string_view kBitcodeMagic = "BC\xC0\xDE";  // clang's intermediate code is no ELF file
-
-struct Objects {
-  std::vector<std::shared_ptr<const ObjectGraph>> pre;
-  std::vector<std::shared_ptr<const ObjectGraph>> post;
-  std::vector<bool> changed;
-  std::vector<bool> from_tree;
-};
-
-Result<std::shared_ptr<const ObjectGraph>> load_object(const fs::path &snapshot, const std::string &name) {
-  if (snapshot.empty()) {
-    // Only in the other build: an empty object keeps the two lists in step.
-    auto empty = std::make_shared<ObjectGraph>();
-    empty->path = name;
-    empty->sections.emplace_back();
-    empty->symbols.emplace_back();
-    return std::shared_ptr<const ObjectGraph>(std::move(empty));
-  }
-  const Bytes bytes = TRY(read_file(snapshot));
-  if (as_text(bytes).starts_with(kBitcodeMagic)) {
-    auto bitcode = std::make_shared<ObjectGraph>();
-    bitcode->lto = true;
-    return std::shared_ptr<const ObjectGraph>(std::move(bitcode));
-  }
-  return std::shared_ptr<const ObjectGraph>(std::make_shared<ObjectGraph>(TRY(read_elf_object(bytes, name))));
-}
-
-Result<Objects> load_objects(const LinkedImage &linked) {
-  Objects objects, made;
-  for (const ObjectPair &pair : linked.objects) {
-    auto pre = TRY(load_object(pair.pre, pair.name));
-    auto post = pair.changed ? TRY(load_object(pair.post, pair.name)) : pre;
-    if (pre->lto || post->lto)
-      return Error::refused(cat(pair.name, " holds intermediate code (link-time optimisation), and the link did not show the machine code that it made of it"))
-          .with_next("link with the compiler driver (gcc or clang) and GNU ld, gold or lld");
-    if (pair.made_in_link) {
-      made.pre.push_back(std::move(pre));
-      made.post.push_back(std::move(post));
-      continue;
-    }
-    objects.pre.push_back(std::move(pre));
-    objects.post.push_back(std::move(post));
-    objects.changed.push_back(pair.changed);
-    objects.from_tree.push_back(pair.from_tree);
-  }
-  if (made.pre.empty()) return objects;
-  // The machine code of a link with intermediate code, as one object: partitions differ between two builds.
-  const std::string name = cat(linked.output_path, ".lto.o");
-  objects.pre.push_back(std::make_shared<ObjectGraph>(merge_objects(made.pre, name)));
-  objects.post.push_back(std::make_shared<ObjectGraph>(merge_objects(made.post, name)));
-  objects.changed.push_back(true);
-  objects.from_tree.push_back(true);
-  return objects;
-}
-
 // The objects that describe types. Of a link with intermediate code: gcc's machine code only points to the information in its
 // intermediate code; clang's has its own.
 Result<std::vector<ObjectPair>> with_type_information(const LinkedImage &linked) {
   bool bitcode = false;
   for (const ObjectPair &pair : linked.intermediate)
-    bitcode |= !pair.post.empty() && as_text(TRY(read_file(pair.post))).starts_with(kBitcodeMagic);
+    bitcode |= !pair.post.empty() && is_bitcode(TRY(read_file(pair.post)));
   std::vector<ObjectPair> pairs = linked.objects;
   if (bitcode) return pairs;
   std::erase_if(pairs, [](const ObjectPair &pair) { return pair.made_in_link; });
@@ -174,31 +119,12 @@ std::map<std::string, std::string> load_import_versions(const LinkedImage &linke
   return versions;
 }
 
-// The two builds of one image, side by side.
-struct Compared {
-  Compared(const Objects &objects, const Arch &arch, const std::set<std::string> &left)
-      : pre(Program::make(objects.pre)),
-        post(Program::make(objects.post)),
-        pre_code(pre, arch),
-        post_code(post, arch),
-        twins(Twins::make(pre_code, post_code, objects.changed)),
-        comparison(Comparison::make(pre_code, post_code, twins, objects.changed)) {
-    comparison.leave(post, left);
-  }
-  const Program pre;
-  const Program post;
-  CodeCache pre_code;
-  CodeCache post_code;
-  const Twins twins;
-  Comparison comparison;
-};
-
 // What is known of an image beside its objects.
 struct Located {
   Solution solution;
   std::optional<Image> pre_output;
   std::map<std::string, std::string> import_versions;
-  DiffInput input(Compared &builds, const Objects &objects, const Image &image) const {
+  DiffInput input(Compared &builds, const LinkedObjects &objects, const Image &image) const {
     return {&builds.pre_code, &builds.post_code, &builds.twins, &builds.comparison, &solution, &image, pre_output ? &*pre_output : nullptr, &import_versions,
             &objects.changed};
   }
@@ -284,7 +210,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
   report.build_id = image.id;
   report.base_bytes = image.bytes.size();
-  Objects objects = TRY(load_objects(linked));
+  LinkedObjects objects = TRY(load_objects(linked.objects, linked.output_path));
   whole.objects += objects.changed.size();
   whole.changed_objects += static_cast<size_t>(std::count(objects.changed.begin(), objects.changed.end(), true));
 

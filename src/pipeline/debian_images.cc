@@ -8,6 +8,7 @@
 #include "base/cat.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "pipeline/which_link.h"
 
 namespace suture {
 namespace {
@@ -58,29 +59,37 @@ class ImageChooser {
       report_.unmatched.push_back(file.known.path);
       return {};
     }
-    if (choice.kind == OutputChoice::Kind::several) return is_wanted(file) ? refuse_if_it_matters(file, choice) : Status();
-    used_.insert(choice.output);
+    if (choice.kind == OutputChoice::Kind::several) return take_one_of(file, choice);
+    return take(file, choice.output);
+  }
+
+  Status take(const ShippedFile &file, size_t output) {
+    used_.insert(output);
     for (const std::string &compiler : file.known.facts.compilers)
-      if (!facts_[choice.output].facts.compilers.contains(compiler)) compilers_.insert(compiler);
-    if (!of_[choice.output]->changed()) return {};
-    if (is_wanted(file)) return add(file, choice.output);
+      if (!facts_[output].facts.compilers.contains(compiler)) compilers_.insert(compiler);
+    if (!of_[output]->changed()) return {};
+    if (is_wanted(file)) return add(file, output);
     report_.notes.push_back(cat(file.known.path, " has code that the fix changes, and is left as it is: it is not among the images that are asked for"));
     return {};
   }
 
   bool is_wanted(const ShippedFile &file) const { return wanted_.empty() || wanted_.contains(file.known.path); }
 
-  Status refuse_if_it_matters(const ShippedFile &file, const OutputChoice &choice) const {
-    const bool matters = std::any_of(outputs_.begin(), outputs_.end(), [&](const LinkedOutput &output) {
-      return output.changed() &&
-             std::find(choice.equals.begin(), choice.equals.end(), output.output_path) != choice.equals.end();
-    });
-    if (!matters) return {};
+  // Names do not tell them apart; their code may.
+  Status take_one_of(const ShippedFile &file, const OutputChoice &choice) {
+    std::vector<size_t> outputs;
+    std::vector<const LinkedOutput *> links;
+    for (size_t i = 0; i < of_.size(); ++i) {
+      if (std::find(choice.equals.begin(), choice.equals.end(), of_[i]->output_path) == choice.equals.end()) continue;
+      outputs.push_back(i);
+      links.push_back(of_[i]);
+    }
+    const bool matters = std::any_of(links.begin(), links.end(), [](const LinkedOutput *link) { return link->changed(); });
+    if (!matters || !is_wanted(file)) return {};
+    if (const std::optional<size_t> which = TRY(which_link(file.file, links))) return take(file, outputs[*which]);
     return Error::refused(cat(file.known.path, " of ", file.package, " may be any of ", joined(choice.equals),
-                              ", and the fix changes some of them"))
-        .with_next(
-            "nothing tells which it is: give trees, build command and image yourself (--pre, --post, --build, "
-            "--image)");
+                              ", the fix changes some of them, and its code fits none better than the others"))
+        .with_next("give trees, build command and image yourself (--pre, --post, --build, --image)");
   }
 
   Status add(const ShippedFile &file, size_t output) {

@@ -20,6 +20,8 @@ constexpr size_t kStringLetters = 60;                      // of a string consta
 constexpr size_t kMostCallers = 200;                       // of one function
 constexpr size_t kSourceContext = 5;                       // unchanged lines around a change
 constexpr uint64_t kMostSourceBytes = uint64_t{16} << 20;  // of a file that is compared
+// Where quilt keeps what its patches change, as it was before.
+constexpr std::string_view kQuiltFolder = ".pc/";
 constexpr size_t kMostSourceFiles = 500;
 
 // The section's function or variable, or a string constant's text in quotes.
@@ -234,6 +236,7 @@ std::vector<ReviewFile> review_sources(const fs::path &pre, const fs::path &post
   std::vector<ReviewFile> files;
   for (const TreeChange &change : changes) {
     if (files.size() == kMostSourceFiles) break;
+    if (change.path.starts_with(kQuiltFolder)) continue;
     ReviewFile &file = files.emplace_back();
     file.path = change.path;
     file.change = change.kind == TreeChangeKind::added     ? "added"

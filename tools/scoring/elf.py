@@ -10,9 +10,14 @@ DF_1_PIE = 0x08000000
 ET_EXEC, ET_DYN = 2, 3
 
 
+def machine_of(head):
+    return int.from_bytes(head[18:20], "little")
+
+
 def linked_files(tree):
-    """Programs and shared libraries below a folder, by path relative to it."""
-    found = []
+    """Programs and shared libraries of this machine's architecture below a folder, by path relative to it. (Guile's compiled
+    modules are ELF files for no machine.)"""
+    found, ours = [], machine_of(Path("/proc/self/exe").read_bytes()[:20])
     for root, folders, files in os.walk(tree):
         folders[:] = [name for name in folders if name not in (".git", "debian/tmp")]
         for name in files:
@@ -20,8 +25,8 @@ def linked_files(tree):
             if path.is_symlink() or not path.is_file():
                 continue
             with open(path, "rb") as file:
-                head = file.read(18)
-            if head[:5] == b"\x7fELF\x02" and int.from_bytes(head[16:18], "little") in (ET_EXEC, ET_DYN):
+                head = file.read(20)
+            if head[:5] == b"\x7fELF\x02" and int.from_bytes(head[16:18], "little") in (ET_EXEC, ET_DYN) and machine_of(head) == ours:
                 found.append(str(path.relative_to(tree)))
     return sorted(found)
 

@@ -132,13 +132,15 @@ class Tree:
 
     def _apply(self, place, *options):
         patch, level = self.series[place]
-        run(["patch", "-d", self.folder, "-s", "-N", "--no-backup-if-mismatch", f"-p{level}", "-E", *options, "-i", (self.patches / patch).resolve()])
+        # The copies are those that quilt makes: some rules pop patches and push them again.
+        run(["patch", "-d", self.folder, "-s", "-N", "--backup", f"--prefix=.pc/{patch}/", f"-p{level}", "-E", *options,
+             "-i", (self.patches / patch).resolve()])
         if not options:
             self.applied.append(place)
 
     def _write_bookkeeping(self):
         """As dpkg-source leaves it: what is applied is in the series and nothing else, and quilt knows of it, so that rules which call
-        quilt find nothing to do."""
+        quilt find what they expect."""
         applied = [self.series[place] for place in self.applied]
         (self.patches / "series").write_text("".join(f"{patch}\n" if level == 1 else f"{patch} -p{level}\n" for patch, level in applied))
         quilt = self.folder / ".pc"
