@@ -201,6 +201,8 @@ class Comparer {
     const ObjectSection &a = pre_.program().section(before);
     const ObjectSection &b = post_.program().object(o).sections[post_section];
     if (a.kind != b.kind) return "it moved to another kind of section";
+    // The linker orders these by their names: .init_array.00101 runs before .init_array.00102.
+    if (a.kind == Kind::init && a.name != b.name) return cat("it is in ", b.name, " instead of ", a.name);
     if (a.size_bytes != b.size_bytes) return cat("size ", a.size_bytes, " -> ", b.size_bytes, " bytes");
     if (a.alignment < b.alignment) return cat("alignment ", a.alignment, " -> ", b.alignment);
     return difference_of_bytes(before, {Place::Kind::section, o, post_section, 0, 0}, a.bytes, b.bytes);

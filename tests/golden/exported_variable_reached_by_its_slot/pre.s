@@ -1,0 +1,32 @@
+# A library's variable that it reaches by its slot, as what the loader decides.
+	.section .text.count,"ax",@progbits
+	.globl	count
+	.type	count, @function
+count:
+	.cfi_startproc
+	endbr64
+	leal	3(%rdi,%rdi,2), %eax
+	imull	$7717, %eax, %eax
+	ret
+	.cfi_endproc
+	.size	count, .-count
+
+	.section .text.raise,"ax",@progbits
+	.globl	raise
+	.type	raise, @function
+raise:
+	.cfi_startproc
+	endbr64
+	movq	level@GOTPCREL(%rip), %rax
+	addl	%edi, (%rax)
+	ret
+	.cfi_endproc
+	.size	raise, .-raise
+
+	.section .data.level,"aw"
+	.globl	level
+	.type	level, @object
+	.align	4
+	.size	level, 4
+level:
+	.long	5

@@ -1,0 +1,22 @@
+# The fix reads the variable.
+	.section .text.count,"ax",@progbits
+	.globl	count
+	.type	count, @function
+count:
+	.cfi_startproc
+	endbr64
+	movq	level@GOTPCREL(%rip), %rax
+	imull	(%rax), %edi
+	leal	3(%rdi,%rdi,2), %eax
+	imull	$7717, %eax, %eax
+	ret
+	.cfi_endproc
+	.size	count, .-count
+
+	.section .data.level,"aw"
+	.globl	level
+	.type	level, @object
+	.align	4
+	.size	level, 4
+level:
+	.long	5

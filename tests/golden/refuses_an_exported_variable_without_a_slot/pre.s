@@ -1,0 +1,20 @@
+# A library's variable that only other modules use: a program that does has a copy of its own, which is the one in use.
+	.section .text.count,"ax",@progbits
+	.globl	count
+	.type	count, @function
+count:
+	.cfi_startproc
+	endbr64
+	leal	3(%rdi,%rdi,2), %eax
+	imull	$7717, %eax, %eax
+	ret
+	.cfi_endproc
+	.size	count, .-count
+
+	.section .data.level,"aw"
+	.globl	level
+	.type	level, @object
+	.align	4
+	.size	level, 4
+level:
+	.long	5
