@@ -12,41 +12,65 @@ namespace suture {
 
 namespace fs = std::filesystem;
 
-Result<Bytes> read_all(int fd, uint64_t limit_bytes) {
-  Bytes bytes;
+namespace {
+
+template <typename Content>  // Bytes or std::string
+Result<Content> read_whole(int fd, uint64_t limit_bytes) {
+  Content content;
   struct stat info {};
   if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
     if (static_cast<uint64_t>(info.st_size) > limit_bytes)
       return Error::refused(cat("larger than ", limit_bytes, " bytes"));
-    bytes.reserve(static_cast<size_t>(info.st_size) + 1);
+    content.reserve(static_cast<size_t>(info.st_size) + 1);
   }
   constexpr size_t kChunkBytes = 1 << 16;
   for (;;) {
-    const size_t have = bytes.size();
+    const size_t have = content.size();
     if (have > limit_bytes) return Error::refused(cat("larger than ", limit_bytes, " bytes"));
     // The room that was reserved holds a byte more than the file, so that its end is seen without more.
-    if (have == bytes.capacity()) bytes.reserve(have + std::max(have, kChunkBytes));
-    bytes.resize(bytes.capacity());
-    const ssize_t got = ::read(fd, bytes.data() + have, bytes.size() - have);
+    if (have == content.capacity()) content.reserve(have + std::max(have, kChunkBytes));
+    content.resize(content.capacity());
+    const ssize_t got = ::read(fd, content.data() + have, content.size() - have);
     if (got < 0 && errno == EINTR) {
-      bytes.resize(have);
+      content.resize(have);
       continue;
     }
     if (got < 0) return Error::from_errno(errno, "read");
-    bytes.resize(have + static_cast<size_t>(got));
-    if (got == 0) return bytes;
+    content.resize(have + static_cast<size_t>(got));
+    if (got == 0) return content;
   }
 }
 
-Result<Bytes> read_file(const fs::path &path, uint64_t limit_bytes) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+Result<Fd> open_to_read(const fs::path &path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd) return Error::from_errno(errno, path.string());
-  return TRY_WHILE(read_all(fd.get(), limit_bytes), cat("reading ", path.string()));
+  return fd;
+}
+
+}  // namespace
+
+Result<Bytes> read_all(int fd, uint64_t limit_bytes) { return read_whole<Bytes>(fd, limit_bytes); }
+
+Result<Bytes> read_file(const fs::path &path, uint64_t limit_bytes) {
+  const Fd fd = TRY(open_to_read(path));
+  return TRY_WHILE(read_whole<Bytes>(fd.get(), limit_bytes), cat("reading ", path.string()));
 }
 
 Result<std::string> read_text(const fs::path &path, uint64_t limit_bytes) {
-  const Bytes bytes = TRY(read_file(path, limit_bytes));
-  return std::string(as_text(bytes));
+  const Fd fd = TRY(open_to_read(path));
+  return TRY_WHILE(read_whole<std::string>(fd.get(), limit_bytes), cat("reading ", path.string()));
+}
+
+Status read_blocks(const fs::path &path, const std::function<void(ByteView)> &take) {
+  const Fd fd = TRY(open_to_read(path));
+  Bytes block(size_t{1} << 16);
+  for (;;) {
+    const ssize_t got = ::read(fd.get(), block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Error::from_errno(errno, cat("reading ", path.string()));
+    if (got == 0) return {};
+    take(ByteView(block).first(static_cast<size_t>(got)));
+  }
 }
 
 std::string end_of_file(const fs::path &path, uint64_t most_bytes) {

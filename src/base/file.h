@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "base/bytes.h"
@@ -14,6 +15,8 @@ namespace suture {
 inline constexpr uint64_t kMaxFileBytes = uint64_t{4} << 30;
 Result<Bytes> read_file(const std::filesystem::path &path, uint64_t limit_bytes = kMaxFileBytes);
 Result<std::string> read_text(const std::filesystem::path &path, uint64_t limit_bytes = kMaxFileBytes);
+// Gives a file of any size piece by piece, to one who need not hold it whole.
+Status read_blocks(const std::filesystem::path &path, const std::function<void(ByteView)> &take);
 // The last bytes of a file that may be of any size, a log; empty when it cannot be read.
 std::string end_of_file(const std::filesystem::path &path, uint64_t most_bytes = 64u << 10);
 // Reads from an open descriptor, which need not tell its size (/proc files).

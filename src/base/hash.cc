@@ -2,11 +2,22 @@
 
 #include <sodium.h>
 
+#include "base/file.h"
+
 namespace suture {
 
 Digest sha256(ByteView bytes) {
   Digest digest{};
   crypto_hash_sha256(digest.data(), bytes.data(), bytes.size());
+  return digest;
+}
+
+Result<Digest> sha256_of_file(const std::filesystem::path &path) {
+  crypto_hash_sha256_state state;
+  crypto_hash_sha256_init(&state);
+  TRY(read_blocks(path, [&](ByteView block) { crypto_hash_sha256_update(&state, block.data(), block.size()); }));
+  Digest digest{};
+  crypto_hash_sha256_final(&state, digest.data());
   return digest;
 }
 

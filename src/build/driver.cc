@@ -116,7 +116,7 @@ class Build {
   // Equal: from equal trees the same build would come out.
   Result<std::string> setting_stamp(const fs::path &program) const {
     std::string text = cat("suture build setting 1\n", request_.prepare_command, "\n", request_.build_command, "\n",
-                           seen_.string(), "\n", to_hex(sha256(TRY(read_file(program)))), "\n");
+                           seen_.string(), "\n", to_hex(TRY(sha256_of_file(program))), "\n");
     // Only what we set ourselves: a TERM or a SSH_CLIENT of another session makes no other build.
     for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
     for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS",

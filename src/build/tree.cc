@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 
 #include "base/cat.h"
 #include "base/fd.h"
@@ -79,12 +80,36 @@ Result<std::map<std::string, Entry>> list_files(const fs::path &root) {
   return entries;
 }
 
-Result<std::string> content_text(const fs::path &path, mode_t type) {
-  if (type == S_IFREG) return read_text(path);
+Result<std::string> link_target(const fs::path &path) {
   std::error_code error;
   const fs::path target = fs::read_symlink(path, error);
   if (error) return Error::failed(cat(path.string(), ": ", error.message()));
   return target.string();
+}
+
+// Of two files of one size. Source trees have large files that are no source, so neither is held whole.
+Result<bool> have_equal_bytes(const fs::path &a, const fs::path &b) {
+  std::ifstream other(b, std::ios::binary);
+  if (!other) return Error::from_errno(errno, b.string());
+  bool equal = true;
+  std::string beside;
+  TRY(read_blocks(a, [&](ByteView block) {
+    if (!equal) return;
+    beside.resize(block.size());
+    other.read(beside.data(), static_cast<std::streamsize>(beside.size()));
+    equal = other.gcount() == static_cast<std::streamsize>(beside.size()) && as_text(block) == beside;
+  }));
+  return equal;
+}
+
+Result<bool> is_same(const Entry &entry, const fs::path &a, const fs::path &b) {
+  if (entry.type == S_IFREG) return have_equal_bytes(a, b);
+  return TRY(link_target(a)) == TRY(link_target(b));
+}
+
+Result<Digest> content_digest(const Entry &entry, const fs::path &path) {
+  if (entry.type == S_IFREG) return sha256_of_file(path);
+  return sha256(as_bytes(TRY(link_target(path))));
 }
 
 }  // namespace
@@ -121,7 +146,7 @@ Result<std::vector<TreeChange>> compare_trees(const fs::path &pre, const fs::pat
     }
     const Entry &old = twin->second;
     bool same = old.type == entry.type && old.executable == entry.executable && old.size == entry.size;
-    same = same && TRY(content_text(pre / path, entry.type)) == TRY(content_text(post / path, entry.type));
+    same = same && TRY(is_same(entry, pre / path, post / path));
     if (!same) changes.push_back({path, TreeChangeKind::changed});
   }
   std::sort(changes.begin(), changes.end(), [](const TreeChange &a, const TreeChange &b) { return a.path < b.path; });
@@ -131,8 +156,7 @@ Result<std::vector<TreeChange>> compare_trees(const fs::path &pre, const fs::pat
 Result<TreeManifest> read_manifest(const fs::path &tree) {
   TreeManifest manifest;
   for (const auto &[path, entry] : TRY(list_files(tree)))
-    manifest[path] = cat(entry.type, " ", entry.executable, " ",
-                         to_hex(sha256(as_bytes(TRY(content_text(tree / path, entry.type))))));
+    manifest[path] = cat(entry.type, " ", entry.executable, " ", to_hex(TRY(content_digest(entry, tree / path))));
   return manifest;
 }
 
@@ -160,8 +184,12 @@ Result<WantedFile> read_wanted(const fs::path &path) {
   if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
     return Error::refused(cat(path.string(), " is neither a file nor a link"));
   wanted.type = S_ISREG(info.st_mode) ? WantedFile::Type::regular : WantedFile::Type::link;
-  const std::string content = TRY(content_text(path, info.st_mode & S_IFMT));
-  wanted.content.assign(content.begin(), content.end());
+  if (wanted.type == WantedFile::Type::regular) {
+    wanted.content = TRY(read_file(path));
+  } else {
+    const std::string target = TRY(link_target(path));
+    wanted.content.assign(target.begin(), target.end());
+  }
   wanted.mode = info.st_mode & 07777;
   return wanted;
 }

@@ -93,7 +93,7 @@ class ImageChooser {
   }
 
   Status add(const ShippedFile &file, size_t output) {
-    const auto [first, is_first] = path_of_content_.emplace(to_hex(sha256(TRY(read_file(file.file)))), file.known.path);
+    const auto [first, is_first] = path_of_content_.emplace(to_hex(TRY(sha256_of_file(file.file))), file.known.path);
     if (!is_first) {  // one image to a package, and to every process that maps either
       report_.notes.push_back(
           cat(file.known.path, " is the same as ", first->second, ": on disk, only the latter is replaced"));
@@ -105,16 +105,19 @@ class ImageChooser {
     return {};
   }
 
-  // Packages that cannot be installed together may ship a file each under one name. On a host that has one of them, that one is meant.
+  // Packages that cannot be installed together may ship a file each under one name. On a host that has one of them, that one is meant;
+  // elsewhere the one that bears the source's name.
   Status settle_flavours(const ShippedFile &file, size_t output, Taken &taken) {
     const ShippedFile &other = *taken.file;
-    if (file.installed == other.installed)
+    const auto rank = [&](const ShippedFile &one) { return std::pair(one.installed, one.package == report_.source); };
+    if (rank(file) == rank(other))
       return Error::refused(cat(other.package, " and ", file.package, " ship different files as ", file.known.path, ", and the fix changes both"))
           .with_next("make a package for each: --package NAME");
-    const ShippedFile &passed = file.installed ? other : file;
-    report_.notes.push_back(cat(passed.package, " ships another ", passed.known.path, ", which the fix changes, too; it is not installed here and not in this patch: --package ",
-                                passed.package));
-    if (!file.installed) return {};
+    const bool is_better = rank(file) > rank(other);
+    const ShippedFile &passed = is_better ? other : file;
+    report_.notes.push_back(cat(passed.package, " ships another ", passed.known.path, ", which the fix changes, too; it is not ",
+                                file.installed == other.installed ? "" : "installed here and not ", "in this patch: --package ", passed.package));
+    if (!is_better) return {};
     images_[taken.image] = {file.file.string(), of_[output]->output_path, file.known.path};
     taken.file = &file;
     return {};
