@@ -194,14 +194,23 @@ Status map_all(Session &session, std::vector<Unit> &units, Naming naming) {
   return map_borrowing(session, units, mapped, naming);
 }
 
-Status register_unwind(Session &session, const std::vector<Unit> &units, const UnwindFunctions &functions) {
-  if (std::none_of(units.begin(), units.end(), [](const Unit &u) { return u.record.unwind_object.value != 0; }))
-    return {};
+// With the process's unwinder, and with an image's own where it has one.
+Status register_unwind(Session &session, const std::vector<Unit> &units, const std::optional<UnwindFunctions> &functions) {
+  const auto is_to_be_registered = [](const Unit &unit) {
+    return unit.record.unwind_object.value != 0 || unit.record.own_unwind.object.value != 0;
+  };
+  if (std::none_of(units.begin(), units.end(), is_to_be_registered)) return {};
   const ChildSignalBlock signals;
   BorrowedThread thread = TRY(session.borrow(BorrowFor::function_call));
   for (const Unit &unit : units) {
-    if (unit.record.unwind_object.value == 0) continue;
-    TRY(thread.call(functions.add, unit.record.eh_frame.begin.value, unit.record.unwind_object.value));
+    const Record &record = unit.record;
+    if (record.own_unwind.object.value != 0) {
+      const RunAddr add = unit.module.bias.to_run(unit.hot->unwinder->add);
+      TRY(thread.call(add, record.eh_frame.begin.value, record.own_unwind.object.value));
+      fault_point("own-unwind-registered");
+    }
+    if (record.unwind_object.value == 0) continue;
+    TRY(thread.call(functions->add, record.eh_frame.begin.value, record.unwind_object.value));
     fault_point("unwind-registered");
   }
   return std::move(thread).give_back();
@@ -224,8 +233,7 @@ Result<SwitchReport> load_and_switch(Session &session, std::vector<Unit> &units,
   TRY(map_all(session, units, options.naming));
   fault_point("apply-mapped");
   const Transaction transaction = transaction_of(units);
-  Status done;
-  if (unwind) done = register_unwind(session, units, *unwind);
+  Status done = register_unwind(session, units, unwind);
   if (done) {
     Result<SwitchReport> report =
         stop_and_switch(session, transaction, Version::new_code, SwitchOptions{options.timeout_ms});
@@ -262,6 +270,10 @@ std::vector<std::string> function_names(const Session &session, const std::vecto
 
 bool has_unwind_information(const std::vector<const HotImage *> &images) {
   return std::any_of(images.begin(), images.end(), [](const HotImage *hot) { return hot->eh_frame_bytes != 0; });
+}
+
+bool have_own_unwinders(const std::vector<const HotImage *> &images) {
+  return std::all_of(images.begin(), images.end(), [](const HotImage *hot) { return hot->eh_frame_bytes == 0 || hot->unwinder; });
 }
 
 }  // namespace
@@ -315,7 +327,7 @@ Result<ApplyReport> apply_to(const std::vector<const HotImage *> &images, pid_t 
   report.stop_us = done.stop_us;
   report.attempts = done.attempts;
   report.reason = done.note;
-  if (!unwind && has_unwind_information(images))
+  if (!unwind && !have_own_unwinders(images))
     report.reason += cat(report.reason.empty() ? "" : "; ",
                          "no unwinder is loaded, so the patch's unwind information is not registered");
   return report;

@@ -61,7 +61,7 @@ std::optional<RecordFunction> take_function(ByteReader &in) {
 }
 
 // Fields that only some records have follow behind, each with a tag.
-enum RecordTag : uint8_t { kTagAuthorCode = 1 };
+enum RecordTag : uint8_t { kTagAuthorCode = 1, kTagOwnUnwind = 2 };
 
 void put_author_code(ByteWriter &out, const Record &record) {
   if (record.hooks.empty() && record.shadow.size_bytes == 0) return;
@@ -90,6 +90,15 @@ bool take_author_code(ByteReader &in, Record &record) {
     record.hooks.push_back(std::move(hook));
   }
   return true;
+}
+
+// What not every record has; each part at most once, ascending by tag.
+bool take_part(uint8_t tag, ByteReader &in, Record &record) {
+  if (tag == kTagAuthorCode) return take_author_code(in, record);
+  if (tag != kTagOwnUnwind) return false;
+  record.own_unwind.object = RunAddr(in.u64());
+  record.own_unwind.remove = RunAddr(in.u64());
+  return in.ok();
 }
 
 bool could_be_ours(const Mapping &mapping) {
@@ -142,6 +151,11 @@ Bytes encode_record_body(const Record &record) {
   out.u32(static_cast<uint32_t>(record.functions.size()));
   for (const RecordFunction &function : record.functions) put_function(out, function);
   put_author_code(out, record);
+  if (record.own_unwind.object.value != 0) {
+    out.u8(kTagOwnUnwind);
+    out.u64(record.own_unwind.object.value);
+    out.u64(record.own_unwind.remove.value);
+  }
   return std::move(out).take();
 }
 
@@ -176,8 +190,13 @@ std::optional<Record> decode_record_body(ByteView bytes) {
     if (!function) return std::nullopt;
     out.functions.push_back(std::move(*function));
   }
-  if (!in.at_end() && (in.u8() != kTagAuthorCode || !take_author_code(in, out))) return std::nullopt;
-  return in.at_end() ? std::optional<Record>(std::move(out)) : std::nullopt;
+  uint8_t previous = 0;
+  while (!in.at_end()) {
+    const uint8_t tag = in.u8();
+    if (tag <= previous || !take_part(tag, in, out)) return std::nullopt;
+    previous = tag;
+  }
+  return in.ok() ? std::optional<Record>(std::move(out)) : std::nullopt;
 }
 
 Result<std::vector<FoundRecord>> find_records(const Process &process, const Maps &maps) {

@@ -108,6 +108,11 @@ struct Record {
   RunAddr hook_runner;
   RunAddr hook_counts;  // kHookCountBytes for each kind, kept by the runner
   RunRange shadow;      // the table of shadow data; shared by the patches of this copy of the image
+  // The eh_frame's entry in the image's own unwinder (OwnUnwinder); addresses of 0: it has none.
+  struct OwnUnwind {
+    RunAddr object;
+    RunAddr remove;
+  } own_unwind;
   Lineage lineage() const { return {patch_id, sequence, supersedes}; }
 };
 

@@ -275,8 +275,10 @@ Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &tak
   const Extent extent = TRY(measure(*unit.hot));
   const uint64_t header = round_to_pages(header_bytes_for(unit));
   const bool object = context.register_unwind && unit.hot->eh_frame_bytes != 0;
+  const bool own_object = unit.hot->unwinder && unit.hot->eh_frame_bytes != 0;
   const uint64_t object_at = (extent.data_bytes + 15) & ~uint64_t{15};
-  const uint64_t data = round_to_pages(object ? object_at + kUnwindObjectBytes : extent.data_bytes);
+  const uint64_t own_object_at = object_at + (object ? kUnwindObjectBytes : 0);
+  const uint64_t data = round_to_pages(own_object ? own_object_at + kUnwindObjectBytes : object ? own_object_at : extent.data_bytes);
   const uint64_t shadow = unit.makes_shadow_table ? unit.record.shadow.size_bytes : 0;
   const uint64_t total = header + extent.code_bytes + data + shadow;
 
@@ -299,6 +301,7 @@ Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &tak
   if (unit.hot->eh_frame_bytes != 0)
     unit.record.eh_frame = {RunAddr(unit.record.image.value + unit.hot->eh_frame.value), unit.hot->eh_frame_bytes};
   if (object) unit.record.unwind_object = unit.record.data.begin + object_at;
+  if (own_object) unit.record.own_unwind = {unit.record.data.begin + own_object_at, unit.module.bias.to_run(unit.hot->unwinder->remove)};
   return {};
 }
 

@@ -75,27 +75,34 @@ bool something_points_into(const Session &session, const Transaction &transactio
   return false;
 }
 
-bool unwind_is_registered(const Session &session, const Record &unit) {
-  if (unit.unwind_object.value == 0) return false;
-  // libgcc fills the object as the first thing it does, and clears nothing when it forgets it: ours is zero until then.
-  const Result<std::array<uint64_t, 6>> object =
-      session.process.read_value<std::array<uint64_t, 6>>(unit.unwind_object);
+// Whether the unwinder whose bookkeeping of it this is has the patch's code. libgcc fills the object as the first thing it does, and
+// clears nothing when it forgets it: ours is zero until then.
+bool is_registered(const Session &session, RunAddr unwind_object) {
+  if (unwind_object.value == 0) return false;
+  const Result<std::array<uint64_t, 6>> object = session.process.read_value<std::array<uint64_t, 6>>(unwind_object);
   return object && std::any_of(object->begin(), object->end(), [](uint64_t word) { return word != 0; });
 }
 
+Status forget(Session &session, BorrowedThread &thread, RunAddr remove, RunRange eh_frame, RunAddr unwind_object) {
+  TRY(thread.call(remove, eh_frame.begin.value, 0));
+  const std::array<uint8_t, 64> zeros{};
+  return write_or_poke(session.process, thread, unwind_object, zeros);
+}
+
 Status forget_unwind(Session &session, BorrowedThread &thread, const Record &unit) {
-  if (!unwind_is_registered(session, unit)) return {};
+  if (is_registered(session, unit.own_unwind.object))
+    TRY(forget(session, thread, unit.own_unwind.remove, unit.eh_frame, unit.own_unwind.object));
+  if (!is_registered(session, unit.unwind_object)) return {};
   const std::optional<RunAddr> function =
       TRY(find_symbol(session.process, session.modules, session.loader, {"__deregister_frame_info", ""}));
   if (!function) return Error::failed("libgcc is gone from the process");
-  TRY(thread.call(*function, unit.eh_frame.begin.value, 0));
-  const std::array<uint8_t, 64> zeros{};
-  return write_or_poke(session.process, thread, unit.unwind_object, zeros);
+  return forget(session, thread, *function, unit.eh_frame, unit.unwind_object);
 }
 
 bool any_unwind_is_registered(const Session &session, const Transaction &transaction) {
-  return std::any_of(transaction.units.begin(), transaction.units.end(),
-                     [&](const Record &unit) { return unwind_is_registered(session, unit); });
+  return std::any_of(transaction.units.begin(), transaction.units.end(), [&](const Record &unit) {
+    return is_registered(session, unit.unwind_object) || is_registered(session, unit.own_unwind.object);
+  });
 }
 
 // Takes back what was registered with libgcc.

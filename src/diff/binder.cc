@@ -334,8 +334,8 @@ Result<Binder::Target> Binder::resolve_ifunc(const Reference &reference, const P
   return use.wants_slot() ? target : stub_through(symbol.name, target);
 }
 
-// Whether the loader decides which module's variable of that name is used: often the program's, by a copy relocation.
-bool Binder::is_preemptible_variable(const std::string &name, const Place &place) const {
+// Whether the loader decides which module's data of that name is used: often the program's, by a copy relocation.
+bool Binder::is_preemptible_data(const std::string &name, const Place &place) const {
   const Program &post = in_.post->program();
   if (in_.image->executable || in_.image->symbolic || !in_.image->exports(name) || post.section(place).kind == ObjectSection::Kind::code) return false;
   const auto definition = post.definition(name);
@@ -344,6 +344,7 @@ bool Binder::is_preemptible_variable(const std::string &name, const Place &place
 
 // A global that this image defines itself, reached by a call or through a GOT slot.
 Result<Binder::Target> Binder::resolve_defined(const std::string &name, Place place, int64_t symbol_value, const Reference &reference, const Use &use) {
+  const Program &post = in_.post->program();
   // What the base has under that name is something else.
   const bool carried = in_.comparison->redefined(name) || replaced_.contains(place) || piece_of(place) || !stays_in_base(place);
   if (!carried)
@@ -356,9 +357,10 @@ Result<Binder::Target> Binder::resolve_defined(const std::string &name, Place pl
     }
     return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name));
   }
-  if (!carried && is_preemptible_variable(name, place)) {
+  if (!carried && is_preemptible_data(name, place)) {
     if (const auto slot = use.wants_slot() ? base_slot(name, true) : std::nullopt) return Target{PatchEdge::To::base, 0, *slot, 0, 0, false};
-    if (use.wants_slot() || use.edge->kind == EdgeKind::abs64)
+    // Of a constant every copy is the same.
+    if (post.section(place).is_variable() && (use.wants_slot() || use.edge->kind == EdgeKind::abs64))
       return Error::refused(cat(name, " is a variable that the image exports, so that the one in use may be another module's (a program's own copy, say), and the image has no slot that leads to it"));
   }
   Use direct = use;

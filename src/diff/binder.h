@@ -94,7 +94,7 @@ class Binder {
   Target slot_for(const std::string &key, const PatchEdge &content);
   Target stub_through(const std::string &name, const Target &slot);
   uint32_t import_index(const std::string &name, bool weak);
-  bool is_preemptible_variable(const std::string &name, const Place &place) const;
+  bool is_preemptible_data(const std::string &name, const Place &place) const;
   std::optional<uint64_t> base_slot(const std::string &name, bool must_be_bound) const;
   std::optional<uint64_t> base_stub(const std::string &name) const;
   Status add_unwind_of(uint32_t object);

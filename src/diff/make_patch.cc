@@ -11,12 +11,15 @@
 #include "diff/callers.h"
 #include "diff/entry_room.h"
 #include "diff/names.h"
+#include "diff/own_unwinder.h"
 
 namespace suture {
 
 namespace {
 
 using Kind = ObjectSection::Kind;
+
+constexpr uint64_t kBytesToKnowAFunction = 16;
 
 class PatchMaker {
  public:
@@ -41,6 +44,7 @@ class PatchMaker {
     const std::vector<Place> carried = binder_.carried_functions();
     out_.carried.insert(carried.begin(), carried.end());
     out_.object = std::move(binder_).take();
+    if (!out_.object.unwind.empty()) TRY(add_unwinder());
     return std::move(out_);
   }
 
@@ -297,6 +301,16 @@ class PatchMaker {
     binder_.add_validation({LinkRange{redirect.old_entry, bytes.size()}, Bytes(bytes.begin(), bytes.end()), {}, {}});
     for (const LinkRange &part : redirect.old_parts)
       binder_.add_validation({part, {}, {}, sha256(in_.image->at(part.begin, part.size_bytes))});
+  }
+
+  Status add_unwinder() {
+    out_.object.unwinder = TRY(find_own_unwinder(in_));
+    if (!out_.object.unwinder) return {};
+    for (const LinkAddr function : {out_.object.unwinder->add, out_.object.unwinder->remove}) {
+      const ByteView bytes = in_.image->at(function, kBytesToKnowAFunction);
+      out_.object.validations.push_back({LinkRange{function, bytes.size()}, Bytes(bytes.begin(), bytes.end()), {}, {}});
+    }
+    return {};
   }
 
   void report_additions() {

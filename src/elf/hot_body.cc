@@ -23,7 +23,7 @@ constexpr size_t kFixupKinds = 5;
 constexpr uint8_t kWeak = 1;
 
 // Of fields that only some images have.
-enum Tag : uint8_t { kTagHooks = 1, kTagShadowRoot = 2, kTagLineage = 16 };
+enum Tag : uint8_t { kTagHooks = 1, kTagShadowRoot = 2, kTagLineage = 16, kTagUnwinder = 17 };
 
 enum Form : uint8_t { kFormBytes = 0, kFormMasked = 1, kFormDigest = 2 };
 
@@ -272,6 +272,12 @@ void put_fields(ByteWriter &out, const HotImage &image) {
     for (const std::string &id : image.supersedes) put_text(lineage, id);
     put_field(out, kTagLineage, lineage);
   }
+  if (image.unwinder) {
+    ByteWriter unwinder;
+    unwinder.uleb(image.unwinder->add.value);
+    unwinder.uleb(image.unwinder->remove.value);
+    put_field(out, kTagUnwinder, unwinder);
+  }
 }
 
 Status take_hooks(ByteReader &in, AuthorCode &author) {
@@ -310,6 +316,11 @@ Status take_field(uint64_t tag, ByteReader &in, HotImage &image) {
     case kTagLineage:
       TRY(take_lineage(in, image));
       break;
+    case kTagUnwinder: {
+      const LinkAddr add(in.uleb());
+      image.unwinder = OwnUnwinder{add, LinkAddr(in.uleb())};
+      break;
+    }
     default:
       return Error::refused(cat(".suture section has a field ", tag, " that this program does not know"))
           .with_next("use the suture that made the package, or a newer one");

@@ -163,6 +163,8 @@ Status check_hot_image(const HotImage &image) {
   TRY(check_author(image));
   if (image.eh_frame_bytes != 0 && segment_with_bytes(image, image.eh_frame, image.eh_frame_bytes) == nullptr)
     return Error::corrupt("hot image's unwind information lies outside its content");
+  if (image.unwinder && !(image.base_span.contains(image.unwinder->add) && image.base_span.contains(image.unwinder->remove)))
+    return Error::corrupt("hot image's base has an unwinder outside of it");
   return {};
 }
 

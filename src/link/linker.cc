@@ -36,6 +36,7 @@ class Linker {
     out_.base_fixed = base.fixed;
     out_.imports = patch.imports;
     out_.validations = patch.validations;
+    out_.unwinder = patch.unwinder;
   }
 
   Result<HotImage> run() {

@@ -12,6 +12,7 @@
 // Not covered by anything here: where a header of the applier lives, how gates work (apply/).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,14 @@ struct InitialValue {
   Bytes mask;  // 0xff where a byte counts, else 0; all three of one size
 };
 
+// The unwinder that an image has of its own because it was linked with one (-static, -static-libgcc). What is thrown in the image is
+// looked up there and nowhere else. Both take the address of an .eh_frame first, as libgcc's do; the first also takes the
+// unwinder's zeroed bookkeeping for it.
+struct OwnUnwinder {
+  LinkAddr add;     // __register_frame_info
+  LinkAddr remove;  // __deregister_frame_info
+};
+
 struct HotImage {
   std::string patch_id;   // id of the package this belongs to
   uint64_t sequence = 1;                // of that package
@@ -145,6 +154,7 @@ struct HotImage {
   AuthorCode author;
   PatchOffset eh_frame;              // the patch's .eh_frame, ended by a zero word; size 0: none
   uint64_t eh_frame_bytes = 0;
+  std::optional<OwnUnwinder> unwinder;  // of the base
 
   Lineage lineage() const { return {patch_id, sequence, supersedes}; }
   // Page-rounded bytes from offset 0 to the end of the last segment.

@@ -72,6 +72,7 @@ struct PatchObject {
   std::vector<PatchRedirect> redirects;
   std::vector<Validation> validations;
   PatchAuthorCode author;
+  std::optional<OwnUnwinder> unwinder;
 };
 
 }  // namespace suture

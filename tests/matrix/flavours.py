@@ -57,6 +57,8 @@ def all_flavours():
         Flavour("gcc-O2-static", kind="static", quick=True),
         Flavour("gcc-O2-static-pie", kind="static-pie"),
         Flavour("clang-O2-static", "clang", kind="static"),
+        Flavour("gcc-O2-static-libgcc", link=["-static-libgcc", "-static-libstdc++"]),
+        Flavour("clang-O2-shared-static-libgcc", "clang", kind="shared", link=["-static-libgcc", "-static-libstdc++"]),
         Flavour("clang-O2-static-pie", "clang", kind="static-pie"),
         # How references reach their targets.
         Flavour("gcc-O2-noplt-now", compile=["-fno-plt"], link=["-Wl,-z,now"]),

@@ -86,6 +86,7 @@ TEST_F(RoundTrip, OfARecord) {
     record.order = random_.word();
     record.code = any_range(random_);
     record.data = any_range(random_);
+    if (random_.coin()) record.own_unwind = {RunAddr(1 + random_.word() / 2), RunAddr(random_.word())};
     record.base_path = random_.name();
     record.base_id = {ImageId::Kind::elf_build_id, random_.bytes(20)};
     record.functions = random_.some(6, [&] {
@@ -121,6 +122,7 @@ TEST_F(RoundTrip, OfAHotImage) {
     image.base_path = "/" + random_.name();
     image.base_span = {LinkAddr(0x1000), 0x100000};
     image.base_fixed = random_.coin();
+    if (random_.coin()) image.unwinder = OwnUnwinder{LinkAddr(0x1000 + random_.below(0x100000)), LinkAddr(0x1000 + random_.below(0x100000))};
     const PatchOffset start(kHotHeaderBytes);
     const uint64_t code = 16 * (4 + random_.below(60));
     Bytes text(kHotHeaderBytes + code, 0x90);

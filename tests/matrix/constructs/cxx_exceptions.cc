@@ -2,7 +2,6 @@
 // handlers that the compiler moves to a cold part, function-try-blocks, noexcept and threads.
 // matrix-flags: -std=c++17
 // matrix-quick: clang-O2-pie
-// matrix-not: static static-pie
 #include <exception>
 #include <functional>
 #include <stdexcept>
