@@ -21,7 +21,7 @@ class Construct:
     matrix-refused: TEXT    the build refuses with this text (a regular expression); such a construct is tried alone
     matrix-no-change        the fix changes no code; tried alone
     matrix-allow: HAZARD    allowed by name
-    matrix-quick: FLAVOUR   of the flavours that ./check runs only these (what takes long to compile)
+    matrix-quick: FLAVOURS  of the flavours that ./check runs only these (what takes long to compile)
     matrix-data: CHOICES    what becomes of changed initial values, NAME=keep or NAME=write-if-old
     """
 

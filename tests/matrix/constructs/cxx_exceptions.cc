@@ -1,7 +1,7 @@
 // Exceptions through old and new code in both directions: caught by either, new exception types, cleanups, rethrowing,
 // handlers that the compiler moves to a cold part, function-try-blocks, noexcept and threads.
 // matrix-flags: -std=c++17
-// matrix-quick: clang-O2-pie
+// matrix-quick: clang-O2-pie gcc-O2-static
 #include <exception>
 #include <functional>
 #include <stdexcept>
