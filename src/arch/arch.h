@@ -31,14 +31,13 @@ struct Instruction {
   bool endbr = false;            // landing pad instruction
   uint8_t rel_offset = 0;        // offset in the instruction of a PC-relative field (branch target or memory displacement)
   uint8_t rel_bytes = 0;         // its size: 0 (none), 1 or 4
-  int64_t rel_value = 0;         // its value; target = end of instruction + rel_value
+  int32_t rel_value = 0;         // its value; target = end of instruction + rel_value
   bool rel_is_memory = false;    // the field is a PC-relative memory displacement rather than a branch
   uint8_t imm_offset[2] = {0, 0};  // immediates
   uint8_t imm_bytes[2] = {0, 0};
   uint8_t disp_offset = 0;       // memory displacement (PC-relative or not)
   uint8_t disp_bytes = 0;
   uint16_t mnemonic = 0;         // opaque; equal for equal operations
-  std::string_view text_hint;    // unused by matching
 };
 
 // Code that reaches a thread-local variable in another way than the compiler wrote it: as long as that, with one 4-byte field.

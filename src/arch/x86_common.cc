@@ -79,7 +79,7 @@ void fill_fields(Mode mode, const ZydisDecodedInstruction &insn, Instruction &ou
     if (imm.is_relative) {
       out.rel_offset = imm.offset;
       out.rel_bytes = static_cast<uint8_t>(imm.size / 8);
-      out.rel_value = imm.value.s;
+      out.rel_value = static_cast<int32_t>(imm.value.s);  // of at most 4 bytes
       continue;
     }
     out.imm_offset[used] = imm.offset;
@@ -89,7 +89,7 @@ void fill_fields(Mode mode, const ZydisDecodedInstruction &insn, Instruction &ou
   if (rip_relative(mode, insn)) {
     out.rel_offset = insn.raw.disp.offset;
     out.rel_bytes = 4;
-    out.rel_value = insn.raw.disp.value;
+    out.rel_value = static_cast<int32_t>(insn.raw.disp.value);
     out.rel_is_memory = true;
   }
 }

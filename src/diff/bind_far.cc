@@ -12,9 +12,10 @@ constexpr uint8_t kNop = 0x90;
 
 }  // namespace
 
-const CodeInstruction *Binder::instruction_with(uint32_t object, uint32_t section, uint64_t offset) const {
-  const Code &code = in_.post->code(object, section);
-  return code.complete ? code.instruction_with(offset) : nullptr;
+std::optional<CodeInstruction> Binder::instruction_with(uint32_t object, uint32_t section, uint64_t offset) const {
+  const std::shared_ptr<const Code> code = in_.post->code(object, section);
+  const CodeInstruction *found = code->complete ? code->instruction_with(offset) : nullptr;
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 // The name of the variable or function, if that is what the edge is.
@@ -22,8 +23,8 @@ std::optional<std::string> Binder::far_name(uint32_t object, uint32_t section, u
   const EdgeKind kind = in_.post->program().object(object).sections[section].edges[index].kind;
   if (kind != EdgeKind::pc32 && kind != EdgeKind::abs32 && kind != EdgeKind::abs32s) return std::nullopt;
   // A call or jump can go through a stub.
-  const CodeInstruction *insn = instruction_with(object, section, in_.post->program().object(object).sections[section].edges[index].offset);
-  if (insn == nullptr || (insn->insn.rel_bytes != 0 && !insn->insn.rel_is_memory)) return std::nullopt;
+  const std::optional<CodeInstruction> insn = instruction_with(object, section, in_.post->program().object(object).sections[section].edges[index].offset);
+  if (!insn || (insn->insn.rel_bytes != 0 && !insn->insn.rel_is_memory)) return std::nullopt;
   const Reference reference = in_.post->reference(object, section, index);
   if (reference.access != Access::address || reference.place.kind != Place::Kind::named || reference.place.name == Program::kModuleTls) return std::nullopt;
   const std::string &name = in_.post->program().name(reference.place.name);
@@ -37,8 +38,8 @@ std::optional<std::string> Binder::far_name(uint32_t object, uint32_t section, u
 
 Result<std::vector<PatchEdge>> Binder::bind_far(const FarSite &site) {
   const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
-  const CodeInstruction *holder = instruction_with(site.object, site.section, edge.offset);
-  if (holder == nullptr) return Error::refused("its code cannot be decoded");
+  const std::optional<CodeInstruction> holder = instruction_with(site.object, site.section, edge.offset);
+  if (!holder) return Error::refused("its code cannot be decoded");
   const CodeInstruction &insn = *holder;
   const std::span<uint8_t> bytes = site.contents.subspan(insn.at, insn.insn.size_bytes);
   const Reference reference = in_.post->reference(site.object, site.section, site.edge);

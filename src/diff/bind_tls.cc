@@ -120,8 +120,8 @@ Result<Binder::BoundTls> Binder::as_written(const TlsSite &site, const Target &t
 
 Result<Binder::BoundTls> Binder::in_other_form(const TlsSite &site, Reach reach, const Target &target) {
   const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
-  const CodeInstruction *holder = instruction_with(site.object, site.section, edge.offset);
-  if (holder == nullptr) return Error::refused("its code cannot be decoded");
+  const std::optional<CodeInstruction> holder = instruction_with(site.object, site.section, edge.offset);
+  if (!holder) return Error::refused("its code cannot be decoded");
   const uint64_t begin = holder->at;
   const auto forms = in_.post->arch().tls_forms(ByteView(site.contents).subspan(begin), static_cast<uint32_t>(edge.offset - begin), edge.kind);
   const bool mark = edge.kind == EdgeKind::tls_desc_call;

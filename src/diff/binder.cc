@@ -139,7 +139,8 @@ Result<PatchEdge> Binder::bind_edge(uint32_t object, uint32_t section_index, uin
   uint32_t tail = 0;
   std::span<uint8_t> instruction;
   if (section.kind == Kind::code) {
-    const Code &code = in_.post->code(object, section_index);
+    const std::shared_ptr<const Code> decoded = in_.post->code(object, section_index);
+    const Code &code = *decoded;
     if (!code.complete) return Error::refused("its code cannot be decoded");
     tail = code.edge_tail[index];
     const auto holder = std::upper_bound(code.instructions.begin(), code.instructions.end(), edge.offset,

@@ -61,7 +61,7 @@ class Binder {
     std::span<uint8_t> contents;
     std::string name;
   };
-  const CodeInstruction *instruction_with(uint32_t object, uint32_t section, uint64_t offset) const;
+  std::optional<CodeInstruction> instruction_with(uint32_t object, uint32_t section, uint64_t offset) const;
   std::optional<std::string> far_name(uint32_t object, uint32_t section, uint32_t index) const;
   Result<std::vector<PatchEdge>> bind_far(const FarSite &site);
   bool is_weak_everywhere(const std::string &name) const;

@@ -4,6 +4,29 @@
 
 namespace suture {
 
+std::shared_ptr<const Code> CodeCache::code(uint32_t object, uint32_t section) {
+  const Key key(object, section);
+  for (const Decoded &known : decoded_)
+    if (known.code && known.key == key) return known.code;
+  Decoded &place = decoded_[next_];
+  next_ = (next_ + 1) % kDecodedSections;
+  place = {key, std::make_shared<const Code>(decode_code(arch_, program_.object(object).sections[section]))};
+  return place.code;
+}
+
+const std::vector<CodeCache::KnownEdge> &CodeCache::edges(uint32_t object, uint32_t section) {
+  const auto [it, inserted] = edges_.try_emplace({object, section});
+  if (!inserted) return it->second;
+  const std::shared_ptr<const Code> decoded = code(object, section);
+  std::vector<KnownEdge> &known = it->second;
+  known.resize(decoded->edge_tail.size());
+  for (size_t e = 0; e < known.size(); ++e) known[e].tail_bytes = static_cast<uint8_t>(decoded->edge_tail[e]);
+  for (const CodeInstruction &entry : decoded->instructions)
+    for (uint32_t e = entry.first_edge; e < entry.first_edge + entry.edge_count; ++e)
+      known[e].is_call = entry.insn.flow != Instruction::Flow::next;
+  return known;
+}
+
 const std::vector<uint64_t> &CodeCache::item_starts(uint32_t object, uint32_t wanted) {
   const auto [it, inserted] = item_starts_.try_emplace({object, wanted});
   if (!inserted) return it->second;
@@ -30,12 +53,6 @@ ByteView CodeCache::item(const Place &place) {
   const std::vector<uint64_t> &starts = item_starts(place.object, place.section);
   const auto next = std::upper_bound(starts.begin(), starts.end(), place.item);
   return next == starts.end() ? rest : rest.subspan(0, std::min<size_t>(rest.size(), *next - place.item));
-}
-
-bool CodeCache::is_call(uint32_t object, uint32_t section, uint32_t edge) {
-  const uint64_t offset = program_.object(object).sections[section].edges[edge].offset;
-  const CodeInstruction *instruction = code(object, section).instruction_with(offset);
-  return instruction != nullptr && instruction->insn.flow != Instruction::Flow::next;
 }
 
 }  // namespace suture

@@ -341,7 +341,8 @@ class DataHazards {
   // A function's instructions with what they refer to, apart from where the code lies and how far its branches reach.
   // Nothing when it cannot be told.
   std::optional<std::vector<std::string>> effects(CodeCache &side, const Place &place, bool is_post) const {
-    const Code &code = side.code(place.object, place.section);
+    const std::shared_ptr<const Code> decoded = side.code(place.object, place.section);
+    const Code &code = *decoded;
     if (!code.complete) return std::nullopt;
     std::vector<std::string> out;
     for (const CodeInstruction &entry : code.instructions) {
@@ -419,7 +420,8 @@ class DataHazards {
       if (symbol.local() && (o != table.object || symbol.section != table.section)) continue;
       const Reference reference = in_.pre->reference(o, s, e);
       if (pre_.section_of(reference.place) != table) continue;
-      const CodeInstruction *entry = in_.pre->code(o, s).instruction_with(section.edges[e].offset);
+      const std::shared_ptr<const Code> code = in_.pre->code(o, s);
+      const CodeInstruction *entry = code->instruction_with(section.edges[e].offset);
       if (entry == nullptr) continue;
       const AddressUse use = in_.pre->arch().address_use(ByteView(section.bytes).subspan(entry->at), reference.access == Access::got);
       if (use == AddressUse::kept || (use == AddressUse::passed && of_functions)) return true;

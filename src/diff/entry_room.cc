@@ -12,7 +12,8 @@ constexpr uint32_t kMostRoom = 32;  // no redirect needs more
 // that tables or cold parts of the same object refer to.
 std::vector<uint64_t> entered_offsets(CodeCache &pre, const Place &place) {
   std::vector<uint64_t> offsets;
-  const Code &code = pre.code(place.object, place.section);
+  const std::shared_ptr<const Code> decoded = pre.code(place.object, place.section);
+  const Code &code = *decoded;
   for (const CodeInstruction &entry : code.instructions)
     if (entry.edge_count == 0 && entry.insn.rel_bytes != 0 && !entry.insn.rel_is_memory)
       offsets.push_back(entry.end() + static_cast<uint64_t>(entry.insn.rel_value));
@@ -52,7 +53,8 @@ uint32_t padding_behind(const Arch &arch, const Image &image, LinkAddr end) {
 }  // namespace
 
 EntryRoom entry_room(CodeCache &pre, const Place &place, const LocatedCode &located, const Image &image, uint64_t entry_offset) {
-  const Code &code = pre.code(place.object, place.section);
+  const std::shared_ptr<const Code> decoded = pre.code(place.object, place.section);
+  const Code &code = *decoded;
   uint64_t site_offset = entry_offset;
   if (const auto first = code.index_at(entry_offset); first && code.instructions[*first].insn.endbr) site_offset = code.instructions[*first].end();
   EntryRoom room;

@@ -20,7 +20,6 @@ constexpr size_t kMaxCandidates = 4096;
 
 struct Unit {
   Place place;
-  Code code;
   std::vector<LinkAddr> candidates;  // addresses at which the code matches
   bool decided = false;
   LinkAddr at;
@@ -35,8 +34,8 @@ struct Unit {
 
 class RunPre {
  public:
-  RunPre(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted)
-      : pre_(pre), image_(image), arch_(arch), counted_(counted) {
+  RunPre(CodeCache &code, const Image &image, const std::vector<bool> &counted)
+      : code_(code), pre_(code.program()), image_(image), arch_(code.arch()), counted_(counted) {
     index_image();
   }
 
@@ -89,7 +88,6 @@ class RunPre {
         if (place.object != o || place.section != s) continue;  // a COMDAT copy that the linker drops
         Unit unit;
         unit.place = place;
-        unit.code = decode_code(arch_, section);
         unit.group = group_of(section.name);
         if (const ObjectSymbol *first = pre_.first_function(place)) unit.lead_bytes = first->value;
         unit_of_[place] = units_.size();
@@ -98,11 +96,12 @@ class RunPre {
     }
   }
 
+  std::shared_ptr<const Code> code_of(const Unit &unit) { return code_.code(unit.place.object, unit.place.section); }
   ByteView image_code(LinkAddr at, uint64_t pre_bytes) const { return image_.at(at, pre_bytes + pre_bytes / 2 + 64); }
 
   CodeMatch match_at(Unit &unit, LinkAddr at) {
     const ObjectSection &section = pre_.section(unit.place);
-    CodeMatch match = match_code(arch_, section, unit.code, image_code(at, section.size_bytes), at);
+    CodeMatch match = match_code(arch_, section, *code_of(unit), image_code(at, section.size_bytes), at);
     if (!match.matches && match.mismatch_at > unit.nearest_mismatch) {
       unit.nearest_mismatch = match.mismatch_at;
       unit.nearest_at = LinkAddr(match.image_mismatch_at);
@@ -111,9 +110,10 @@ class RunPre {
   }
 
   // Branches of this code may each be up to four bytes shorter in the image.
-  static uint64_t shrink_allowance(const Unit &unit) {
+  uint64_t shrink_allowance(const Unit &unit) {
     uint64_t branches = 0;
-    for (const CodeInstruction &entry : unit.code.instructions)
+    const std::shared_ptr<const Code> code = code_of(unit);
+    for (const CodeInstruction &entry : code->instructions)
       if (entry.insn.rel_bytes == 4 && !entry.insn.rel_is_memory) ++branches;
     return 4 * branches + 16;
   }
@@ -224,7 +224,7 @@ class RunPre {
     const std::vector<SolvedEdge> edges = solution_.code_[unit.place].match.edges;
     for (const SolvedEdge &solved : edges) {
       const Edge &edge = section.edges[solved.edge];
-      learn_edge(unit.place.object, edge, unit.code.edge_tail[solved.edge], solved.value, solved.as, who);
+      learn_edge(unit.place.object, edge, code_.edge_tail(unit.place.object, unit.place.section, solved.edge), solved.value, solved.as, who);
     }
   }
 
@@ -420,6 +420,7 @@ class RunPre {
     }
   }
 
+  CodeCache &code_;
   const Program &pre_;
   const Image &image_;
   const Arch &arch_;
@@ -461,8 +462,8 @@ std::string Solution::why_not(const Place &place) const {
   return it == why_not_.end() ? "it is not code of the objects that make up this image" : it->second;
 }
 
-Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted) {
-  return RunPre(pre, image, arch, counted).run();
+Solution locate_in_image(CodeCache &pre, const Image &image, const std::vector<bool> &counted) {
+  return RunPre(pre, image, counted).run();
 }
 
 }  // namespace suture

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "arch/arch.h"
-#include "diff/code.h"
+#include "diff/code_cache.h"
 #include "diff/match_code.h"
 #include "diff/program.h"
 #include "model/image.h"
@@ -62,6 +62,6 @@ class Solution {
 };
 
 // `counted[o]`: functions of object o count in the totals (those of the C library's start files do not).
-Solution locate_in_image(const Program &pre, const Image &image, const Arch &arch, const std::vector<bool> &counted);
+Solution locate_in_image(CodeCache &pre, const Image &image, const std::vector<bool> &counted);
 
 }  // namespace suture

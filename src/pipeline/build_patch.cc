@@ -220,7 +220,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   for (const Difference &difference : report.differences) report.object_of_difference.push_back(builds->post.object(difference.object).path);
   if (report.differences.empty()) return {};
 
-  const Located located{locate_in_image(builds->pre, image, *arch, objects.from_tree), load_pre_output(linked), load_import_versions(linked)};
+  const Located located{locate_in_image(builds->pre_code, image, objects.from_tree), load_pre_output(linked), load_import_versions(linked)};
   report.match = located.solution.totals();
   TRY(check_share(report.match, report.path));
   DiffInput input = located.input(*builds, objects, image);

@@ -257,7 +257,8 @@ std::string LayoutEvidence::reached_from(uint32_t object, uint32_t section_index
                  ", which takes one");
     if (!users.contains(*from))
       return cat(pre.describe(*from), " calls ", name, " with one and does not know its type");
-    const auto &instructions = in_.pre->code(object, section_index).instructions;
+    const std::shared_ptr<const Code> code = in_.pre->code(object, section_index);
+    const auto &instructions = code->instructions;
     const bool called = std::any_of(instructions.begin(), instructions.end(), [&](const CodeInstruction &entry) {
       return e >= entry.first_edge && e < entry.first_edge + entry.edge_count &&
              entry.insn.flow != Instruction::Flow::next;
@@ -362,7 +363,8 @@ std::string LayoutEvidence::comes_from_elsewhere(const Users &users, const Famil
       const auto function = owner(o, s);
       const auto user = function ? users.find(*function) : users.end();
       if (user == users.end()) continue;
-      const Code &code = in_.pre->code(o, s);
+      const std::shared_ptr<const Code> decoded = in_.pre->code(o, s);
+      const Code &code = *decoded;
       if (!code.complete) return cat("the code of ", user->second.node->name, " cannot be decoded");
       for (const CodeInstruction &instruction : code.instructions)
         if (std::string source = call_gives_object(user->second, o, s, instruction, users); !source.empty())
@@ -406,7 +408,8 @@ std::string LayoutEvidence::made_in(const Place &place, const std::set<uint64_t>
   using Flow = Instruction::Flow;
   const ObjectSection &section = in_.pre->program().section(place);
   uint64_t size = 0;
-  for (const CodeInstruction &entry : in_.pre->code(place.object, place.section).instructions) {
+  const std::shared_ptr<const Code> code = in_.pre->code(place.object, place.section);
+  for (const CodeInstruction &entry : code->instructions) {
     for (unsigned i = 0; i < 2; ++i)
       if (entry.insn.imm_bytes[i] == 4)
         if (const uint32_t value = load<uint32_t>(section.bytes, entry.at + entry.insn.imm_offset[i]);

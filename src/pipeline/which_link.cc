@@ -20,7 +20,9 @@ struct Link {
 
 Result<Link> look_for(const LinkedOutput &output, const Image &image, const Arch &arch) {
   Link link{TRY(load_objects(output.objects, output.output_path)), {}};
-  link.found = locate_in_image(Program::make(link.objects.pre), image, arch, link.objects.from_tree).totals();
+  const Program pre = Program::make(link.objects.pre);
+  CodeCache code(pre, arch);
+  link.found = locate_in_image(code, image, link.objects.from_tree).totals();
   return link;
 }
 

@@ -106,7 +106,7 @@ inline std::unique_ptr<LoadedPair> load_pair(const std::vector<std::string> &sou
   pair->post_code = std::make_unique<CodeCache>(*pair->post, arch);
   pair->twins = std::make_unique<Twins>(Twins::make(*pair->pre_code, *pair->post_code, pair->changed));
   pair->comparison = std::make_unique<Comparison>(Comparison::make(*pair->pre_code, *pair->post_code, *pair->twins, pair->changed));
-  pair->solution = std::make_unique<Solution>(locate_in_image(*pair->pre, pair->shipped, arch, pair->counted));
+  pair->solution = std::make_unique<Solution>(locate_in_image(*pair->pre_code, pair->shipped, pair->counted));
   return pair;
 }
 
