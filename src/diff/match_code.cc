@@ -23,6 +23,13 @@ bool is_direct_flow(const Instruction &insn) {
   return insn.flow == Instruction::Flow::jump || insn.flow == Instruction::Flow::branch;
 }
 
+// Of the places of all instructions those from which on the image's code lies by another distance.
+void keep_shifts(std::vector<std::pair<uint64_t, uint64_t>> &offsets) {
+  const auto distance = [](const std::pair<uint64_t, uint64_t> &entry) { return entry.second - entry.first; };
+  offsets.erase(std::unique(offsets.begin(), offsets.end(), [&](const auto &a, const auto &b) { return distance(a) == distance(b); }), offsets.end());
+  offsets.shrink_to_fit();
+}
+
 class Matcher {
  public:
   Matcher(const Arch &arch, const ObjectSection &pre, const Code &code, ByteView image, LinkAddr at)
@@ -56,6 +63,8 @@ class Matcher {
     match_.matches = true;
     match_.image_bytes = here_;
     if (match_.exact) match_.offsets.clear();
+    keep_shifts(match_.offsets);
+    match_.edges.shrink_to_fit();
     return std::move(match_);
   }
 

@@ -36,7 +36,9 @@ struct CodeMatch {
   uint32_t compared_bytes = 0;    // bytes compared that no edge covers: how much evidence the match is
   bool exact = true;              // no short/long or padding differences
   std::vector<SolvedEdge> edges;
-  std::vector<std::pair<uint64_t, uint64_t>> offsets;  // (offset in the pre section, address in the image), when !exact
+  // (offset in the pre section, address in the image) of each instruction from which on the distance between the two is another;
+  // when !exact.
+  std::vector<std::pair<uint64_t, uint64_t>> offsets;
 };
 
 // `image_code`: the image's bytes from `at` on (as many as may be needed, at least the section's size where there are).
