@@ -95,7 +95,12 @@ class PlainBuild:
         if anew:
             self.state.unlink(missing_ok=True)
         moved, started = self._bring_to(pre), time.time_ns()
-        self._run(target)
+        try:
+            self._run(target)
+        except BuildBroken:
+            if moved is None:
+                raise
+            return self.build(pre, target, anew=True)  # rules that cannot be run twice in one tree
         linked = elf.linked_files(self.tree)
         if moved is None:
             return linked, True
