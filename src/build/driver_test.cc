@@ -449,6 +449,19 @@ TEST_F(DriverTest, BuildsAnewWhereTheBuildCompilesCopiesThatStayedBehind) {
   EXPECT_EQ(changed(next->images.at(0)), std::vector<std::string>{"b/util.o"});
 }
 
+TEST_F(DriverTest, BringsCopiesOfTheSourcesAlongWithThem) {
+  // As expat's rules do: copied and configured once, all in one go.
+  const char *command = "echo ran >> rules-ran; rm -rf b && mkdir b && cp *.c *.h Makefile b && make -C b";
+  ASSERT_BUILT(build(make_project(), fixed(make_project()), command, "b/prog"));
+  EXPECT_EQ(lines_in_tree("rules-ran"), 1u);
+  Files other = make_project();
+  other["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 4; }\n";
+  const Result<BuildResult> result = build(make_project(), other, command, "b/prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"b/libx.a(x.o)"});
+  EXPECT_EQ(lines_in_tree("rules-ran"), 1u);
+}
+
 TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesNotKnow) {
   Files pre = make_project();
   pre["Makefile"].replace(pre["Makefile"].find("%.c h.h"), 7, "%.c");
