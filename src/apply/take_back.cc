@@ -83,7 +83,26 @@ bool is_registered(const Session &session, RunAddr unwind_object) {
   return object && std::any_of(object->begin(), object->end(), [](uint64_t word) { return word != 0; });
 }
 
+// Behind libgcc's 48 bytes of the 64: that it is about to be told to forget the patch's code. libgcc aborts when it is told twice.
+constexpr uint64_t kForgettingOffset = 48;
+
+// A run died between telling and clearing: whether the unwinder still has the patch's code cannot be known.
+bool may_be_forgotten(const Session &session, RunAddr unwind_object) {
+  if (!is_registered(session, unwind_object)) return false;
+  const Result<uint64_t> forgetting = session.process.read_value<uint64_t>(unwind_object + kForgettingOffset);
+  return !forgetting || *forgetting != 0;
+}
+
+bool may_be_forgotten(const Session &session, const Transaction &transaction) {
+  return std::any_of(transaction.units.begin(), transaction.units.end(), [&](const Record &unit) {
+    return may_be_forgotten(session, unit.unwind_object) || may_be_forgotten(session, unit.own_unwind.object);
+  });
+}
+
 Status forget(Session &session, BorrowedThread &thread, RunAddr remove, RunRange eh_frame, RunAddr unwind_object) {
+  const std::array<uint8_t, 8> mark{1};
+  TRY(write_or_poke(session.process, thread, unwind_object + kForgettingOffset, mark));
+  fault_point("release-unwind-marked");
   TRY(thread.call(remove, eh_frame.begin.value, 0));
   const std::array<uint8_t, 64> zeros{};
   return write_or_poke(session.process, thread, unwind_object, zeros);
@@ -175,6 +194,10 @@ Status repair_one(Session &session, const Transaction &transaction, const Switch
 }  // namespace
 
 Status release_memory(Session &session, const Transaction &transaction) {
+  if (may_be_forgotten(session, transaction)) {
+    mark_kept(session, transaction);
+    return {};
+  }
   TRY(forget_unwind(session, transaction));
   const std::vector<RunRange> shadow = own_shadow_memory(session.process, session.records, transaction);
   const ChildSignalBlock signals;
@@ -201,6 +224,11 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
     Result<LeftMemory> left = wait_until_left(session, own);
     report.memory_is_unused = left && left->unused;  // not knowing, it stays
     if (left) report.stack_pointers = std::move(left->stack_pointers);
+  }
+  if (may_be_forgotten(session, own)) {
+    mark_kept(session, own);
+    note += cat(note.empty() ? "" : "; ", "the patch's memory stays mapped: an interrupted run may not have taken it out of the unwinder's lists");
+    return report;
   }
   Status released;
   if (report.memory_is_unused) released = forget_unwind(session, own);

@@ -207,6 +207,8 @@ HotImage make_hot_image(const std::string &target, const std::string &patch_id,
   out.eh_frame = PatchOffset(text.bytes.size());
   const Bytes frames = frame_information(out.eh_frame.value, functions);
   out.eh_frame_bytes = frames.size();
+  const ImageSymbol *add = find_symbol(*image, "__register_frame_info"), *remove = find_symbol(*image, "__deregister_frame_info");
+  if (add != nullptr && remove != nullptr) out.unwinder = OwnUnwinder{add->address, remove->address};
   text.bytes.insert(text.bytes.end(), frames.begin(), frames.end());
   text.memory_bytes = text.bytes.size();
   out.segments.push_back(std::move(text));
