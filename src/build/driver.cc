@@ -358,6 +358,7 @@ class Build {
       moved.insert(path);
       if (is_source_path(path)) stale_copies_.note(path, old.content);
     }
+    if (moved.empty()) return moved;
     const Records built = TRY(read_records(work_ / "records/pre"));
     moved.merge(TRY(stale_copies_.bring_along(built, seen_, tree_, source)));
     return moved;
