@@ -77,6 +77,14 @@ struct RecordFunction {
   bool has_gate() const { return gate.size_bytes != 0; }
 };
 
+// What is kept in the patch's data for an unwinder that knows its code.
+struct UnwindObject {
+  std::array<uint64_t, 6> libgcc{};  // its `struct object`: filled as the first thing when the code is registered, and not cleared by it
+  uint64_t forgetting = 0;           // not 0: libgcc is about to be told to forget the code; told twice, it aborts
+  uint64_t unused = 0;
+};
+static_assert(sizeof(UnwindObject) == 64);
+
 struct RecordHook {
   Hook::Kind kind = Hook::Kind::pre_apply;
   RunAddr function;

@@ -13,7 +13,6 @@ namespace {
 
 constexpr uint64_t kReach = (uint64_t{1} << 31) - (uint64_t{1} << 16);  // of a 32-bit displacement, with some slack
 constexpr uint64_t kEntryCodeBytes = 32;     // covers any instructions that five bytes can touch, of at most 15 each
-constexpr uint64_t kUnwindObjectBytes = 64;  // struct object of libgcc has 48
 // 56 fixed bytes, at most four moved instructions (each may grow) and the jump back, rounded to 16.
 constexpr uint64_t kStubBytesAtMost = 112;
 constexpr uint64_t kLandingBytesAtMost = 64;  // moved instructions and the jump back
@@ -277,8 +276,9 @@ Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &tak
   const bool object = context.register_unwind && unit.hot->eh_frame_bytes != 0;
   const bool own_object = unit.hot->unwinder && unit.hot->eh_frame_bytes != 0;
   const uint64_t object_at = (extent.data_bytes + 15) & ~uint64_t{15};
-  const uint64_t own_object_at = object_at + (object ? kUnwindObjectBytes : 0);
-  const uint64_t data = round_to_pages(own_object ? own_object_at + kUnwindObjectBytes : object ? own_object_at : extent.data_bytes);
+  const uint64_t own_object_at = object_at + (object ? sizeof(UnwindObject) : 0);
+  const uint64_t objects_end = own_object_at + (own_object ? sizeof(UnwindObject) : 0);
+  const uint64_t data = round_to_pages(object || own_object ? objects_end : extent.data_bytes);
   const uint64_t shadow = unit.makes_shadow_table ? unit.record.shadow.size_bytes : 0;
   const uint64_t total = header + extent.code_bytes + data + shadow;
 

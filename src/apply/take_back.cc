@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <optional>
 
 #include "apply/hooks.h"
 #include "apply/leave_memory.h"
@@ -75,22 +77,21 @@ bool something_points_into(const Session &session, const Transaction &transactio
   return false;
 }
 
-// Whether the unwinder whose bookkeeping of it this is has the patch's code. libgcc fills the object as the first thing it does, and
-// clears nothing when it forgets it: ours is zero until then.
-bool is_registered(const Session &session, RunAddr unwind_object) {
-  if (unwind_object.value == 0) return false;
-  const Result<std::array<uint64_t, 6>> object = session.process.read_value<std::array<uint64_t, 6>>(unwind_object);
-  return object && std::any_of(object->begin(), object->end(), [](uint64_t word) { return word != 0; });
+// What an unwinder that has the patch's code was given for it; none where it was never told of the code, or has forgotten it: ours is
+// zero then.
+std::optional<UnwindObject> registered_object(const Session &session, RunAddr at) {
+  if (at.value == 0) return std::nullopt;
+  const Result<UnwindObject> object = session.process.read_value<UnwindObject>(at);
+  const bool registered = object && std::any_of(object->libgcc.begin(), object->libgcc.end(), [](uint64_t word) { return word != 0; });
+  return registered ? std::optional(*object) : std::nullopt;
 }
 
-// Behind libgcc's 48 bytes of the 64: that it is about to be told to forget the patch's code. libgcc aborts when it is told twice.
-constexpr uint64_t kForgettingOffset = 48;
+bool is_registered(const Session &session, RunAddr unwind_object) { return registered_object(session, unwind_object).has_value(); }
 
 // A run died between telling and clearing: whether the unwinder still has the patch's code cannot be known.
 bool may_be_forgotten(const Session &session, RunAddr unwind_object) {
-  if (!is_registered(session, unwind_object)) return false;
-  const Result<uint64_t> forgetting = session.process.read_value<uint64_t>(unwind_object + kForgettingOffset);
-  return !forgetting || *forgetting != 0;
+  const std::optional<UnwindObject> object = registered_object(session, unwind_object);
+  return object && object->forgetting != 0;
 }
 
 bool may_be_forgotten(const Session &session, const Transaction &transaction) {
@@ -100,11 +101,11 @@ bool may_be_forgotten(const Session &session, const Transaction &transaction) {
 }
 
 Status forget(Session &session, BorrowedThread &thread, RunAddr remove, RunRange eh_frame, RunAddr unwind_object) {
-  const std::array<uint8_t, 8> mark{1};
-  TRY(write_or_poke(session.process, thread, unwind_object + kForgettingOffset, mark));
+  const std::array<uint8_t, sizeof(UnwindObject::forgetting)> mark{1};
+  TRY(write_or_poke(session.process, thread, unwind_object + offsetof(UnwindObject, forgetting), mark));
   fault_point("release-unwind-marked");
   TRY(thread.call(remove, eh_frame.begin.value, 0));
-  const std::array<uint8_t, 64> zeros{};
+  const std::array<uint8_t, sizeof(UnwindObject)> zeros{};
   return write_or_poke(session.process, thread, unwind_object, zeros);
 }
 
