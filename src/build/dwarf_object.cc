@@ -56,17 +56,29 @@ bool read_record(const Elf_Data &data, uint64_t index, Record &out) {
   return true;
 }
 
-// Each debug section of a relocatable object starts at 0, and so do all others: S is the symbol's value. What the debug
-// sections hold of code addresses is not used; what counts are the offsets from one debug section into another.
-void apply_one(const Elf64_Rela &rela, const Elf_Data &symbols, const Elf_Data &target) {
+// Addresses in a relocatable object: the number of the section in the upper bits, counted from 1 so that no address is 0.
+constexpr unsigned kSectionShift = 40;
+
+uint64_t section_address(Elf *elf, const Elf64_Sym &symbol) {
+  Elf_Scn *section = symbol.st_shndx < SHN_LORESERVE ? ::elf_getscn(elf, symbol.st_shndx) : nullptr;
+  const Elf64_Shdr *header = section == nullptr ? nullptr : ::elf64_getshdr(section);
+  return header != nullptr && (header->sh_flags & SHF_ALLOC) ? (uint64_t{symbol.st_shndx} + 1) << kSectionShift : 0;
+}
+
+// Each debug section of a relocatable object starts at 0: S is the symbol's value. Of what is loaded each section has a range of
+// addresses of its own, which only whole addresses have room for.
+void apply_one(Elf *elf, const Elf64_Rela &rela, const Elf_Data &symbols, const Elf_Data &target) {
   const uint64_t type = ELF64_R_TYPE(rela.r_info);
-  const size_t width = type == R_X86_64_64 || type == R_X86_64_DTPOFF64   ? 8
+  // gcc writes the offset of a thread-local in half of an operand of 8 bytes.
+  const bool thread_local_offset = type == R_X86_64_DTPOFF64 || type == R_X86_64_DTPOFF32;
+  const size_t width = type == R_X86_64_64 || thread_local_offset         ? 8
                        : type == R_X86_64_32 || type == R_X86_64_32S      ? 4
                                                                           : 0;
   Elf64_Sym symbol;
   if (width == 0 || !read_record(symbols, ELF64_R_SYM(rela.r_info), symbol)) return;
   if (rela.r_offset > target.d_size || target.d_size - rela.r_offset < width) return;
-  const uint64_t value = symbol.st_value + static_cast<uint64_t>(rela.r_addend);
+  const uint64_t base = width == 8 ? section_address(elf, symbol) : 0;
+  const uint64_t value = base + symbol.st_value + static_cast<uint64_t>(rela.r_addend);
   std::memcpy(static_cast<char *>(target.d_buf) + rela.r_offset, &value, width);  // little-endian, as we are
 }
 
@@ -77,7 +89,7 @@ Status apply_all(Elf *elf, const Elf64_Shdr &relocs_header, Elf_Scn *relocs_sect
   if (relocs == nullptr || symbols == nullptr || target == nullptr) return libelf_error("reading relocations");
   if (target->d_buf == nullptr) return {};
   Elf64_Rela rela;
-  for (uint64_t i = 0; read_record(*relocs, i, rela); ++i) apply_one(rela, *symbols, *target);
+  for (uint64_t i = 0; read_record(*relocs, i, rela); ++i) apply_one(elf, rela, *symbols, *target);
   return {};
 }
 
@@ -227,6 +239,25 @@ Location location(Dwarf_Die entry, unsigned which) {
   std::string text;
   for (size_t i = 0; i < count; ++i) text += cat(operations[i].atom, " ", operations[i].number, " ", operations[i].number2, ";");
   return {std::nullopt, text};
+}
+
+std::optional<Address> address(Dwarf_Die variable) {
+  Dwarf_Attribute attribute;
+  Dwarf_Op *operations = nullptr;
+  size_t count = 0;
+  if (::dwarf_attr(&variable, DW_AT_location, &attribute) == nullptr || ::dwarf_getlocation(&attribute, &operations, &count) != 0 || count == 0)
+    return std::nullopt;
+  uint64_t value = operations[0].number;
+  if (operations[0].atom == DW_OP_addrx || operations[0].atom == DW_OP_GNU_addr_index || operations[0].atom == DW_OP_constx) {
+    Dwarf_Attribute resolved;
+    Dwarf_Addr indexed = 0;
+    if (::dwarf_getlocation_attr(&attribute, operations, &resolved) != 0 || ::dwarf_formaddr(&resolved, &indexed) != 0) return std::nullopt;
+    value = indexed;
+  } else if (operations[0].atom != DW_OP_addr && operations[0].atom != DW_OP_const8u) {
+    return std::nullopt;
+  }
+  if (value >> kSectionShift == 0) return std::nullopt;
+  return Address{static_cast<uint32_t>((value >> kSectionShift) - 1), value & ((uint64_t{1} << kSectionShift) - 1)};
 }
 
 }  // namespace suture::dwarf

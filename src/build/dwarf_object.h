@@ -64,5 +64,11 @@ struct Location {
   std::string operations;
 };
 Location location(Dwarf_Die entry, unsigned attribute);
+// Where a variable with a fixed address, or a fixed place in each thread's data, lies in the object.
+struct Address {
+  uint32_t section = 0;
+  uint64_t offset = 0;
+};
+std::optional<Address> address(Dwarf_Die variable);
 
 }  // namespace suture::dwarf

@@ -48,8 +48,9 @@ class TwinFinder {
     out_.post_of.resize(a_.sections.size());
     out_.ambiguous.resize(b_.sections.size());
     group();
+    pair_by_owner();
     for (const auto &[key, group] : groups_)
-      if (group.first.size() == 1 && group.second.size() == 1) pair(group.first[0], group.second[0]);
+      if (group.first.size() == 1 && group.second.size() == 1 && free_post(group.second[0])) pair(group.first[0], group.second[0]);
     pair_by_contents();
     vote();
     find_contested();
@@ -75,6 +76,19 @@ class TwinFinder {
   bool free_post(uint32_t s) const { return !out_.pre_of[s]; }
   bool may_pair(uint32_t pre, uint32_t post) const {
     return free_pre(pre) && free_post(post) && !contested_pre_[pre] && !contested_post_[post];
+  }
+
+  // Static locals of one name are told apart by the functions that declare them, where debugging information says which.
+  void pair_by_owner() {
+    std::map<std::pair<std::string, std::string>, Group> owned;
+    for (const auto &[key, group] : groups_) {
+      for (const uint32_t a : group.first)
+        if (!a_.sections[a].owner.empty()) owned[{key, a_.sections[a].owner}].first.push_back(a);
+      for (const uint32_t b : group.second)
+        if (!b_.sections[b].owner.empty()) owned[{key, b_.sections[b].owner}].second.push_back(b);
+    }
+    for (const auto &[name, group] : owned)
+      if (group.first.size() == 1 && group.second.size() == 1) pair(group.first[0], group.second[0]);
   }
 
   // Clones of one function (foo.constprop.0 and .1) and the names that functions have for themselves (__func__.0 and .1): their
@@ -117,7 +131,7 @@ class TwinFinder {
         for (uint32_t e = 0; e < b_.sections[b].edges.size(); ++e) {
           const auto ta = local_target(pre_, a, e);
           const auto tb = local_target(post_, b, e);
-          if (ta && tb) votes_[{*ta, *tb}] += kFullVote;
+          if (ta && tb && free_pre(*ta) && free_post(*tb)) votes_[{*ta, *tb}] += kFullVote;
         }
       } else {
         vote_in_order(a, b);

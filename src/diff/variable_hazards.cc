@@ -18,6 +18,7 @@ class VariableHazards {
 
   std::vector<Hazard> run() {
     find_renamed();
+    find_of_another_function();
     find_moved_within_sections();
     return std::move(out_);
   }
@@ -49,6 +50,20 @@ class VariableHazards {
     if (post_.definition(gone.name) || without_numbers(gone.name) == without_numbers(now.name)) return false;
     return old.kind == fresh.kind && old.size_bytes == fresh.size_bytes && old.alignment == fresh.alignment &&
            old.bytes == fresh.bytes;
+  }
+
+  // The only ones of a name on each side, and each of another function: one variable whose function got another name, or two of which the
+  // compiler dropped one in either build.
+  void find_of_another_function() {
+    for (uint32_t o = 0; o < post_.object_count(); ++o)
+      for (uint32_t s = 1; s < post_.object(o).sections.size(); ++s) {
+        const ObjectSection &now = post_.object(o).sections[s];
+        const auto twin = now.owner.empty() ? std::nullopt : in_.twins->pre_of(o, s);
+        if (!twin || pre_.object(o).sections[*twin].owner.empty() || pre_.object(o).sections[*twin].owner == now.owner) continue;
+        out_.push_back({"renamed", post_.describe(post_.section_place(o, s)),
+                        cat("it is static in ", now.owner, ", and was static in ", pre_.object(o).sections[*twin].owner,
+                            ": if those are two variables, the new code would go on with the value of the old one"), {}});
+      }
   }
 
   // Where several variables share a section that the source names, one more or less moves the others.

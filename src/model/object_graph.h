@@ -82,6 +82,7 @@ struct ObjectSection {
   uint64_t entry_bytes = 0;
   std::vector<Edge> edges;  // ascending by offset
   bool in_group = false;    // COMDAT
+  std::string owner;        // of a static local: the function that declares it, as the linker knows it; empty when not known
   bool pooled = false;      // pointers that the compiler put there for itself: constants without a name, each an item
   bool loaded() const { return kind != Kind::debug && kind != Kind::other; }
   bool is_bss() const { return kind == Kind::bss || kind == Kind::tls_bss; }

@@ -6,6 +6,7 @@
 #include "base/cat.h"
 #include "base/file.h"
 #include "diff/merge_objects.h"
+#include "build/static_locals.h"
 #include "elf/read_object.h"
 
 namespace suture {
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::string_view kBitcodeMagic = "BC\xC0\xDE";
 
-Result<std::shared_ptr<const ObjectGraph>> load_object(const std::filesystem::path &snapshot, const std::string &name) {
+Result<std::shared_ptr<const ObjectGraph>> load_object(const std::filesystem::path &snapshot, const std::string &name, bool changed) {
   if (snapshot.empty()) {
     // Only in the other build: an empty object keeps the two lists in step.
     auto empty = std::make_shared<ObjectGraph>();
@@ -28,7 +29,9 @@ Result<std::shared_ptr<const ObjectGraph>> load_object(const std::filesystem::pa
     bitcode->lto = true;
     return std::shared_ptr<const ObjectGraph>(std::move(bitcode));
   }
-  return std::shared_ptr<const ObjectGraph>(std::make_shared<ObjectGraph>(TRY(read_elf_object(bytes, name))));
+  auto graph = std::make_shared<ObjectGraph>(TRY(read_elf_object(bytes, name)));
+  if (changed) TRY(find_owners(snapshot, *graph));
+  return std::shared_ptr<const ObjectGraph>(std::move(graph));
 }
 
 }  // namespace
@@ -38,8 +41,8 @@ bool is_bitcode(ByteView file) { return as_text(file).starts_with(kBitcodeMagic)
 Result<LinkedObjects> load_objects(const std::vector<ObjectPair> &pairs, const std::string &output_path) {
   LinkedObjects objects, made;
   for (const ObjectPair &pair : pairs) {
-    auto pre = TRY(load_object(pair.pre, pair.name));
-    auto post = pair.changed ? TRY(load_object(pair.post, pair.name)) : pre;
+    auto pre = TRY(load_object(pair.pre, pair.name, pair.changed));
+    auto post = pair.changed ? TRY(load_object(pair.post, pair.name, pair.changed)) : pre;
     if (pre->lto || post->lto)
       return Error::refused(cat(pair.name, " holds intermediate code (link-time optimisation), and the link did not show the machine code that it made of it"))
           .with_next("link with the compiler driver (gcc or clang) and GNU ld, gold or lld");

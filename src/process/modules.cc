@@ -225,6 +225,8 @@ Result<std::vector<Module>> find_modules(const Process &process, const Maps &map
 
   std::vector<Module> out;
   for (size_t i = 0; i < images.size(); ++i) {
+    // lld lets segments share pages of the file: of an image smaller than a page each mapping begins with the ELF header.
+    if (!out.empty() && out.back().span.contains(images[i]->range.begin) && out.back().name == images[i]->name) continue;
     std::optional<Module> module =
         ModuleReader(process, *images[i], ByteView(heads[i]).first(pieces[i].read_bytes)).read();
     if (module) out.push_back(std::move(*module));
