@@ -288,8 +288,7 @@ class Build {
   // By the calls of make and ninja that the first build made; where they do not compile all that changed, by the build command.
   // Gives in `phases` where the records are.
   Result<Built> build_in_place(const std::string &name, const MovedTree &moved, std::vector<std::string> &phases) {
-    const Records pre = TRY(read_records(work_ / "records/pre"));
-    const std::vector<StepRecord> steps = steps_to_repeat(pre, seen_, tree_);
+    const std::vector<StepRecord> steps = steps_to_repeat(TRY(read_records(work_ / "records/pre")), seen_, tree_);
     double spent = 0;
     if (!steps.empty()) {
       phases.push_back(TRY(runner_.next_phase(name)));
@@ -304,19 +303,15 @@ class Build {
 
   Result<Records> records_of(const std::vector<std::string> &phases) const {
     Records all;
-    for (const std::string &phase : phases) append(TRY(read_records(work_ / "records" / phase)), all);
+    for (const std::string &phase : phases) all = joined(std::move(all), TRY(read_records(work_ / "records" / phase)));
     return all;
   }
 
   Result<bool> was_passed_over(const Built &built, const std::vector<std::string> &phases, const MovedTree &moved) const {
     if (built.is_whole) return false;
-    const Records pre = TRY(read_records(work_ / "records/pre")), now = TRY(records_of(phases));
     std::vector<std::string> others = phases;
     others.push_back("pre");
-    Records before = TRY(all_records(others));
-    append(pre, before);
-    sort_links(before);
-    return passed_over(pre, before, now, moved, stale_copies_);
+    return passed_over(TRY(read_records(work_ / "records/pre")), TRY(all_records(others)), TRY(records_of(phases)), moved, stale_copies_);
   }
 
   Result<Built> build_whole_tree(std::vector<std::string> &phases) {
@@ -434,16 +429,6 @@ class Build {
     return fold_records_into_pre();
   }
 
-  static void sort_links(Records &records) {
-    std::sort(records.links.begin(), records.links.end(),
-              [](const LinkRecord &a, const LinkRecord &b) { return a.order < b.order; });
-  }
-
-  static void append(const Records &some, Records &all) {
-    all.compiles.insert(all.compiles.end(), some.compiles.begin(), some.compiles.end());
-    all.links.insert(all.links.end(), some.links.begin(), some.links.end());
-  }
-
   // Everything since pre: a link that was not made again in the latest build is still what lies in the tree.
   Result<Records> all_records(const std::vector<std::string> &without = {}) const {
     Records all;
@@ -451,9 +436,8 @@ class Build {
     for (const fs::directory_entry &folder : fs::directory_iterator(work_ / "records", error)) {
       const std::string phase = folder.path().filename().string();
       if (phase == kPreparePhase || std::find(without.begin(), without.end(), phase) != without.end()) continue;
-      append(TRY(read_records(folder.path())), all);
+      all = joined(std::move(all), TRY(read_records(folder.path())));
     }
-    sort_links(all);
     return all;
   }
 

@@ -144,7 +144,10 @@ LinkView::LinkView(Records records, fs::path tree, fs::path store)
     by_output_[link.output] = &link;
     if (link.kind == LinkKind::relocatable) relocatable_by_content_[link.output_content] = &link;
   }
-  for (const CompileRecord &compile : records_.compiles) compiles_by_content_.emplace(compile.output_content, &compile);
+  for (CompileRecord &compile : records_.compiles) {
+    compile.dependencies = {};  // they take most of the memory, and no link needs them
+    compiles_by_content_.emplace(compile.output_content, &compile);
+  }
 }
 
 std::string LinkView::relative(const std::string &path) const {

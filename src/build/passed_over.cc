@@ -64,10 +64,9 @@ bool is_source_path(const std::string &path) {
   return !path.starts_with("debian/") && !path.starts_with(".pc/");
 }
 
-bool passed_over(const Records &pre, const Records &before, const Records &now, const MovedTree &tree,
-                 const StaleCopies &copies) {
+bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies) {
   return copies.were_read(now, tree.seen, tree.tree) || left_out_a_compilation(pre, now, tree) ||
-         left_out_a_link(before, now);
+         left_out_a_link(joined(std::move(others), std::move(pre)), now);
 }
 
 }  // namespace suture

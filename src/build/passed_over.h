@@ -20,11 +20,9 @@ struct MovedTree {
   std::set<std::string> moved;       // files that were touched for that, relative
 };
 
-// `pre` is what the first build of the tree did, `before` all that was done until then, `now` what the further build
-// did. Each object that was made from a file that moved must have been made again, and from what the file holds now;
+// `pre` is what the first build of the tree did, `others` what was done since, `now` what the further build did. Each object that was made from a file that moved must have been made again, and from what the file holds now;
 // each file that was linked from such an object must have been linked again.
-bool passed_over(const Records &pre, const Records &before, const Records &now, const MovedTree &tree,
-                 const StaleCopies &copies);
+bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies);
 
 // Packaging and quilt's bookkeeping are compiled by nobody.
 bool is_source_path(const std::string &path);

@@ -193,6 +193,16 @@ Status mark_probe(const fs::path &folder, const std::string &step) {
   return write_file_quick(folder / (step + kProbeMarkEnd), {});
 }
 
+namespace {
+
+void sort_by_order(Records &records) {
+  const auto earlier = [](const auto &a, const auto &b) { return a.order < b.order; };
+  std::sort(records.links.begin(), records.links.end(), earlier);
+  std::sort(records.steps.begin(), records.steps.end(), earlier);
+}
+
+}  // namespace
+
 Result<Records> read_records(const fs::path &folder) {
   Records records;
   uint64_t total = 0;
@@ -207,18 +217,29 @@ Result<Records> read_records(const fs::path &folder) {
     total += text.size();
     if (total > kMaxRecordsBytes) return Error::refused(cat("more records than a build makes: ", folder.string()));
     const std::string doing = cat("reading ", entry.path().string());
-    if (compile)
+    if (compile) {
       records.compiles.push_back(TRY_WHILE(parse_compile_record(text), doing));
-    else if (link)
+      records.compiles.back().args = {};
+    } else if (link) {
       records.links.push_back(TRY_WHILE(parse_link_record(text), doing));
-    else
+      records.links.back().args = {};
+    } else {
       records.steps.push_back(TRY_WHILE(parse_step_record(text), doing));
+    }
   }
   if (error) return Error::failed(cat("cannot list ", folder.string(), ": ", error.message()));
-  const auto earlier = [](const auto &a, const auto &b) { return a.order < b.order; };
-  std::sort(records.links.begin(), records.links.end(), earlier);
-  std::sort(records.steps.begin(), records.steps.end(), earlier);
+  sort_by_order(records);
   return records;
+}
+
+Records joined(Records some, Records more) {
+  const auto move_to_end = [](auto &from, auto &to) { to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end())); };
+  move_to_end(more.compiles, some.compiles);
+  move_to_end(more.links, some.links);
+  move_to_end(more.steps, some.steps);
+  some.probing.merge(more.probing);
+  sort_by_order(some);
+  return some;
 }
 
 }  // namespace suture

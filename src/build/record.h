@@ -91,7 +91,9 @@ struct Records {
   std::vector<StepRecord> steps;  // by order
   std::set<std::string> probing;  // ids of steps
 };
-// All records of a folder (none when it does not exist).
+// All records of a folder (none when it does not exist), without the arguments of compilations and links: those are for people.
 Result<Records> read_records(const std::filesystem::path &folder);
+// The records of two folders as one's.
+Records joined(Records some, Records more);
 
 }  // namespace suture
