@@ -30,7 +30,7 @@ class CallerSearch {
 
  private:
   bool is_called_from_outside() const {
-    if (is_exported_address()) return true;
+    if (is_reached_by_address()) return true;
     for (const uint32_t s : pre_.symbols_in(function_.object, function_.section)) {
       const ObjectSymbol &symbol = pre_.object(function_.object).symbols[s];
       if (symbol.local()) continue;
@@ -41,15 +41,16 @@ class CallerSearch {
     return false;
   }
 
-  // By address as well as by name: a versioned alias (.symver) or one that the linker made exports it under a name that
-  // no object has.
-  bool is_exported_address() const {
+  // By address as well as by name: a versioned alias (.symver) or one that the linker made (--defsym, --wrap) exports it, or leads to it, under
+  // a name that no object has for it.
+  bool is_reached_by_address() const {
     const LocatedCode *located = in_.solution->code(function_);
     if (located == nullptr) return true;
-    const auto inside = [&](LinkAddr address) {
-      return address >= located->at && address < located->at + located->match.image_bytes;
-    };
-    return inside(in_.image->entry) ||
+    const LinkRange range{located->at, located->match.image_bytes};
+    const auto inside = [&](LinkAddr address) { return range.contains(address); };
+    const std::vector<Place> led = in_.solution->led_into(range);
+    return inside(in_.image->entry) || std::any_of(in_.image->loader_calls.begin(), in_.image->loader_calls.end(), inside) ||
+           std::any_of(led.begin(), led.end(), [&](const Place &place) { return pre_.section_of(place) != function_; }) ||
            std::any_of(in_.image->dynamic_symbols.begin(), in_.image->dynamic_symbols.end(),
                        [&](const ImageSymbol &known) {
                          return known.defined && known.kind != ImageSymbol::Kind::tls && inside(known.address);

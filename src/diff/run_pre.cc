@@ -197,6 +197,7 @@ class RunPre {
       if (access == Access::address) fresh_.push_back(place);
     } else if (solved.value != value && !solved.conflict) {
       solved.conflict = true;
+      solved.dissent = value;
       solved.dissenter = source;
     }
     ++solved.witnesses;
@@ -455,6 +456,13 @@ std::vector<Place> Solution::located_at(LinkAddr at) const {
 const SolvedValue *Solution::value(const Place &place, Access access) const {
   const auto it = values_.find({place, access});
   return it == values_.end() ? nullptr : &it->second;
+}
+
+std::vector<Place> Solution::led_into(LinkRange range) const {
+  std::vector<Place> places;
+  for (const auto &[key, value] : values_)
+    if (range.contains(LinkAddr(value.value)) || (value.conflict && range.contains(LinkAddr(value.dissent)))) places.push_back(key.first);
+  return places;
 }
 
 std::string Solution::why_not(const Place &place) const {

@@ -32,6 +32,7 @@ struct SolvedValue {
   bool conflict = false;
   std::string source;     // first witness
   std::string dissenter;  // first witness that disagrees
+  uint64_t dissent = 0;   // and what it says
 };
 
 struct MatchTotals {
@@ -49,6 +50,8 @@ class Solution {
   // Everything located at an address: more than one where the linker folded identical code into one.
   std::vector<Place> located_at(LinkAddr at) const;
   const SolvedValue *value(const Place &place, Access access) const;
+  // Everything that references lead to within a range, also what is in conflict.
+  std::vector<Place> led_into(LinkRange range) const;
   // Why a function has no place: the nearest mismatch, or the ambiguous addresses.
   std::string why_not(const Place &place) const;
   const MatchTotals &totals() const { return totals_; }

@@ -96,6 +96,8 @@ Result<DynamicTable> read_dynamic(const Elf64File &file, Image &image) {
         case DT_SONAME: table.soname = value; break;
         case DT_HASH: table.hash = value; break;
         case DT_GNU_HASH: table.gnu_hash = value; break;
+        case DT_INIT:
+        case DT_FINI: image.loader_calls.push_back(LinkAddr(value)); break;
         case DT_SYMBOLIC: image.symbolic = true; break;
         case DT_BIND_NOW: image.bind_now = true; break;
         case DT_FLAGS:

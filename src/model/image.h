@@ -94,6 +94,7 @@ struct Image {
   Digest digest{};  // SHA-256 of the whole file
   Bytes bytes;      // the whole file
   LinkAddr entry;
+  std::vector<LinkAddr> loader_calls;  // beside `entry`: functions that the file names to the loader by address alone (DT_INIT, DT_FINI)
   std::string soname;
   std::vector<std::string> needed;
   std::vector<Segment> segments;  // loadable ones, ascending

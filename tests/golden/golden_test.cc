@@ -45,6 +45,7 @@ void assemble(const fs::path &folder, const fs::path &work) {
   }
   // The pre objects linked and stripped stand for the image that was shipped.
   if (fs::exists(folder / "versions.map")) link += cat(" --version-script=", (folder / "versions.map").string());
+  if (fs::exists(folder / "link.txt")) link += cat(" $(cat ", (folder / "link.txt").string(), ")");
   command += cat(" && ld -shared -z noexecstack --build-id=sha1 --eh-frame-hdr -o unstripped", link, " && strip -o shipped unstripped");
   const CommandResult done = run_shell(command);
   ASSERT_EQ(done.status, 0) << done.output;
