@@ -474,6 +474,21 @@ TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesN
   EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"util.o", "libx.a(x.o)"}));
 }
 
+TEST_F(DriverTest, CompilesAgainWhatIncludesTheCopyOfAHeaderBelowDebianThoughTheMakefileDoesNotKnow) {
+  // As curl's rules do: copies below debian/, which are no packaging, and configured without tracking of dependencies.
+  const char *command = "test -d debian/b || { mkdir -p debian/b && cp *.c *.h Makefile debian/b; }; make -C debian/b";
+  Files pre = make_project();
+  pre["Makefile"].replace(pre["Makefile"].find("%.c h.h"), 7, "%.c");
+  pre["x.c"] += "void checked(int a) { CHECK(a); }\n";
+  ASSERT_BUILT(build(pre, fixed(pre), command, "debian/b/prog"));
+  Files post = fixed(pre);
+  post["util.c"] += "int more;\n";  // so that something is compiled in any case
+  post["h.h"].replace(post["h.h"].find("fail(__LINE__)"), 14, "fail(-__LINE__)");
+  const Result<BuildResult> result = build(pre, post, command, "debian/b/prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"debian/b/util.o", "debian/b/libx.a(x.o)"}));
+}
+
 TEST_F(DriverTest, MakesTheBuildsOwnStepsAgainWithoutWhatIsAroundThem) {
   const char *rules = "echo configured >> rules-ran; printf 'all:\\n' > probe.mk; make -f probe.mk; rm probe.mk; make";
   Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");

@@ -19,8 +19,8 @@ bool left_out_a_compilation(const Records &pre, const Records &now, const MovedT
   }
   std::set<std::string> paths, names;
   for (const std::string &path : tree.moved) {
+    paths.insert((tree.seen / path).string());  // also below debian/, where rules put copies of the sources
     if (!is_source_path(path)) continue;
-    paths.insert((tree.seen / path).string());
     names.insert(fs::path(path).filename().string());
     const Result<std::string> text = read_text(tree.source / path);
     if (now.compiles.empty() && text && is_anchorable(path, *text)) return true;
