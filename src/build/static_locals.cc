@@ -50,7 +50,8 @@ class StaticLocals {
     const auto at = dwarf::address(variable);
     if (!at) return;
     out_.u32(at->section);
-    out_.c_string(function.substr(0, function.find('\0')));
+    // Of what the compiler made of a part (f._omp_fn.0): the function in the source, for these numbers move, too.
+    out_.c_string(function.substr(0, function.find_first_of(std::string_view("\0.", 2))));
   }
 
   ByteWriter out_;
