@@ -46,8 +46,10 @@ struct LinkedOutput {
   std::string output_path;  // relative to the tree
   LinkKind kind = LinkKind::executable;
   std::filesystem::path pre;  // snapshot, unstripped
-  std::vector<ObjectPair> objects;
-  bool changed() const;  // some object of the tree differs
+  bool changed = false;       // some object of the tree differs
+  std::string content;        // of its objects before the fix: equal for links that made the same
+  // Made anew by each call: a build may link hundreds of programs of one library's objects. Only during the call that is given the output.
+  std::function<Result<std::vector<ObjectPair>>()> objects;
 };
 
 // Of the work folder, the command writes to these only: the compiler wrapper does.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/cat.h"
+#include "base/hash.h"
 #include "build/object_store.h"
 
 namespace suture {
@@ -17,19 +18,24 @@ std::vector<std::string> names_of(const LinkView &view, const std::vector<LinkIn
   for (const LinkInput &input : inputs) {
     // An object the compiler driver made and removed within one command is named by its source.
     std::string name = input.source.empty() ? view.relative(input.path) : cat(view.relative(input.source), ".o");
-    if (!input.member.empty()) name += cat("(", input.member, ")");
+    if (!input.member.empty()) name += cat("(", input.member.str(), ")");
     if (const int use = ++uses[name]; use > 1) name += cat("#", use);  // equal member names are legal
     names.push_back(std::move(name));
   }
   return names;
 }
 
-}  // namespace
-
-bool LinkedOutput::changed() const {
-  return std::any_of(objects.begin(), objects.end(),
-                     [](const ObjectPair &pair) { return pair.changed && pair.from_tree; });
+bool is_changed(const std::vector<ObjectPair> &objects) {
+  return std::any_of(objects.begin(), objects.end(), [](const ObjectPair &pair) { return pair.changed && pair.from_tree; });
 }
+
+std::string content_of(const std::vector<ObjectPair> &objects) {
+  std::string names;
+  for (const ObjectPair &pair : objects) names += cat(pair.pre.string(), "\n");
+  return to_hex(sha256(as_bytes(names)));
+}
+
+}  // namespace
 
 Result<PairedObjects> pair_objects(const LinkView &pre, const LinkRecord &pre_link, const LinkView &post,
                                              const LinkRecord &post_link, const fs::path &store_folder) {
@@ -37,7 +43,7 @@ Result<PairedObjects> pair_objects(const LinkView &pre, const LinkRecord &pre_li
   const std::vector<LinkInput> before = pre.objects_of(pre_link), after = post.objects_of(post_link);
   for (const auto *inputs : {&before, &after})
     for (const LinkInput &input : *inputs)
-      if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path, " ", input.member));
+      if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path.str(), " ", input.member.str()));
   const std::vector<std::string> before_names = names_of(pre, before), after_names = names_of(post, after);
   std::map<std::string, size_t> unpaired;
   for (size_t i = 0; i < before.size(); ++i) unpaired[before_names[i]] = i;
@@ -79,11 +85,11 @@ Result<std::vector<LinkedOutput>> linked_outputs(const LinkView &pre, const Link
   for (const auto &[path, link] : last_links(pre)) {
     const auto twin = after.find(path);
     if (twin == after.end()) continue;
-    LinkedOutput output{path, link->kind, store.path_of(link->output_content), {}};
-    PairedObjects paired =
-        TRY_WHILE(pair_objects(pre, *link, post, *twin->second, store_folder), cat("looking at the link of ", path));
-    output.objects = std::move(paired.objects);
-    outputs.push_back(std::move(output));
+    const auto objects = [&pre, &post, link = link, post_link = twin->second, store_folder, path = path]() -> Result<std::vector<ObjectPair>> {
+      return TRY_WHILE(pair_objects(pre, *link, post, *post_link, store_folder), cat("looking at the link of ", path)).objects;
+    };
+    const std::vector<ObjectPair> now = TRY(objects());
+    outputs.push_back({path, link->kind, store.path_of(link->output_content), is_changed(now), content_of(now), objects});
   }
   return outputs;
 }

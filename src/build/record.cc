@@ -101,7 +101,9 @@ LinkRecord link_from(const Json &json) {
   record.members_known = json.value("members_known", true);
   record.order = json.value("order", int64_t{0});
   record.step = json.value("step", "");
-  for (const Json &input : json.value("inputs", Json::array()))
+  const Json inputs = json.value("inputs", Json::array());
+  record.inputs.reserve(inputs.size());
+  for (const Json &input : inputs)
     record.inputs.push_back(
         {input.value("path", ""), input.value("member", ""), input.value("content", ""), input.value("source", ""),
          role_from(input.value("role", ""))});
@@ -178,7 +180,7 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
   Json inputs = Json::array();
   for (const LinkInput &input : record.inputs)
     inputs.push_back(
-        {{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source},
+        {{"path", input.path.str()}, {"member", input.member.str()}, {"content", input.content.str()}, {"source", input.source.str()},
          {"role", kRoles[static_cast<size_t>(input.role)]}});
   const Json json = {{"cwd", record.cwd},       {"tool", record.tool},
                      {"args", record.args},     {"link", name_of(record.kind)},

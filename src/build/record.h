@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/shared_text.h"
 
 namespace suture {
 
@@ -34,10 +35,10 @@ struct LinkInput {
     intermediate,  // an object of intermediate code: the source of machine code that the link itself made
     made,          // an object of that machine code, which only the linker ever saw
   };
-  std::string path;     // the file the linker opened: an object, or the archive
-  std::string member;   // within an archive
-  std::string content;  // snapshot of the object
-  std::string source;   // known when the compiler driver compiled and linked in one go: the object was temporary
+  SharedText path;     // the file the linker opened: an object, or the archive
+  SharedText member;   // within an archive
+  SharedText content;  // snapshot of the object
+  SharedText source;   // known when the compiler driver compiled and linked in one go: the object was temporary
   Role role = Role::object;
 };
 

@@ -17,9 +17,7 @@ namespace {
 std::optional<OutputFacts> facts_of(const LinkedOutput &output) {
   Result<ImageFacts> read = read_image_facts(output.pre);
   if (!read) return std::nullopt;
-  std::string content;
-  for (const ObjectPair &pair : output.objects) content += cat(pair.pre.string(), "\n");
-  return OutputFacts{output.output_path, std::move(content), std::move(*read)};
+  return OutputFacts{output.output_path, output.content, std::move(*read)};
 }
 
 class ImageChooser {
@@ -37,11 +35,11 @@ class ImageChooser {
   Result<std::vector<BuildRequest::Image>> choose(const Shipped &shipped) {
     for (const ShippedFile &file : shipped.files) TRY(take(file));
     for (size_t i = 0; i < of_.size(); ++i)
-      if (of_[i]->changed() && !used_.contains(i)) report_.unshipped.push_back(of_[i]->output_path);
+      if (of_[i]->changed && !used_.contains(i)) report_.unshipped.push_back(of_[i]->output_path);
     note_compilers();
     if (!images_.empty()) return std::move(images_);
     const bool any =
-        std::any_of(outputs_.begin(), outputs_.end(), [](const LinkedOutput &output) { return output.changed(); });
+        std::any_of(outputs_.begin(), outputs_.end(), [](const LinkedOutput &output) { return output.changed; });
     if (!any) return Error::refused("no change: the fix changes no object that the build links");
     return Error::refused(cat("the fix changes only what no package ships: ", joined(report_.unshipped)));
   }
@@ -67,7 +65,7 @@ class ImageChooser {
     used_.insert(output);
     for (const std::string &compiler : file.known.facts.compilers)
       if (!facts_[output].facts.compilers.contains(compiler)) compilers_.insert(compiler);
-    if (!of_[output]->changed()) return {};
+    if (!of_[output]->changed) return {};
     if (is_wanted(file)) return add(file, output);
     report_.notes.push_back(cat(file.known.path, " has code that the fix changes, and is left as it is: it is not among the images that are asked for"));
     return {};
@@ -84,7 +82,7 @@ class ImageChooser {
       outputs.push_back(i);
       links.push_back(of_[i]);
     }
-    const bool matters = std::any_of(links.begin(), links.end(), [](const LinkedOutput *link) { return link->changed(); });
+    const bool matters = std::any_of(links.begin(), links.end(), [](const LinkedOutput *link) { return link->changed; });
     if (!matters || !is_wanted(file)) return {};
     if (const std::optional<size_t> which = TRY(which_link(file.file, links))) return take(file, outputs[*which]);
     return Error::refused(cat(file.known.path, " of ", file.package, " may be any of ", joined(choice.equals),

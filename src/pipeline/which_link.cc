@@ -19,7 +19,8 @@ struct Link {
 };
 
 Result<Link> look_for(const LinkedOutput &output, const Image &image, const Arch &arch) {
-  Link link{TRY(load_objects(output.objects, output.output_path)), {}};
+  const std::vector<ObjectPair> pairs = TRY(output.objects());
+  Link link{TRY(load_objects(pairs, output.output_path)), {}};
   const Program pre = Program::make(link.objects.pre);
   CodeCache code(pre, arch);
   link.found = locate_in_image(code, image, link.objects.from_tree).totals();

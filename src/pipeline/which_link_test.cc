@@ -32,7 +32,7 @@ class WhichLink : public ::testing::Test {
     pair.changed = pre != post;
     LinkedOutput output;
     output.output_path = name;
-    output.objects = {pair};
+    output.objects = [pair]() -> Result<std::vector<ObjectPair>> { return std::vector{pair}; };
     return output;
   }
 
