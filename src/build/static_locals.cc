@@ -18,11 +18,16 @@ constexpr uint64_t kMaxAnswerBytes = uint64_t{16} << 20;
 constexpr uint64_t kMaxObjectBytes = uint64_t{1} << 30;
 constexpr unsigned kMaxDepth = 200;
 
-bool has_numbered_variables(const ObjectGraph &graph) {
+// Constants are numbered like variables.
+bool may_be_static_local(const ObjectSection &section) {
+  return section.is_variable() || section.kind == ObjectSection::Kind::rodata || section.kind == ObjectSection::Kind::relro;
+}
+
+bool has_numbered_data(const ObjectGraph &graph) {
   return std::any_of(graph.symbols.begin(), graph.symbols.end(), [&](const ObjectSymbol &symbol) {
     const size_t dot = symbol.name.rfind('.');
     return dot != std::string::npos && dot + 1 < symbol.name.size() && symbol.name.find_first_not_of("0123456789", dot + 1) == std::string::npos &&
-           symbol.in_section() && graph.sections[symbol.section].is_variable();
+           symbol.in_section() && may_be_static_local(graph.sections[symbol.section]);
   });
 }
 
@@ -65,7 +70,7 @@ Bytes list_in(Bytes &bytes) {
 }  // namespace
 
 Status find_owners(const std::filesystem::path &path, ObjectGraph &graph) {
-  if (!has_numbered_variables(graph)) return {};
+  if (!has_numbered_data(graph)) return {};
   Bytes bytes = TRY(read_file(path, kMaxObjectBytes));
   const auto answer = run_contained([&] { return list_in(bytes); }, kMaxAnswerBytes);
   if (!answer) return answer.error().verdict() == Verdict::failed ? Status(answer.error()) : Status();
@@ -74,7 +79,7 @@ Status find_owners(const std::filesystem::path &path, ObjectGraph &graph) {
   while (in.ok() && !in.at_end()) {
     const uint32_t section = in.u32();
     const std::string function(in.c_string());
-    if (!in.ok() || section >= graph.sections.size() || !graph.sections[section].is_variable()) continue;
+    if (!in.ok() || section >= graph.sections.size() || !may_be_static_local(graph.sections[section])) continue;
     std::string &owner = graph.sections[section].owner;
     if (!owner.empty() && owner != function) shared[section] = true;
     owner = shared[section] ? std::string() : function;

@@ -9,8 +9,8 @@
 
 namespace suture {
 
-// Fills ObjectSection::owner of variables in `graph`, which was read from the object at `path`. Costs nothing where no
-// variable has a numbered name. libdw reads the object in a contained process; what cannot be read stays unknown.
+// Fills ObjectSection::owner of variables and constants in `graph`, which was read from the object at `path`. Costs nothing where
+// none has a numbered name. libdw reads the object in a contained process; what cannot be read stays unknown.
 Status find_owners(const std::filesystem::path &path, ObjectGraph &graph);
 
 }  // namespace suture

@@ -222,15 +222,24 @@ class TwinFinder {
     SectionList left_b;
     std::copy_if(group.first.begin(), group.first.end(), std::back_inserter(left_a), [&](uint32_t s) { return free_pre(s); });
     std::copy_if(group.second.begin(), group.second.end(), std::back_inserter(left_b), [&](uint32_t s) { return free_post(s); });
-    if (left_a.size() == 1 && left_b.size() == 1) pair(left_a[0], left_b[0]);
-    else
-      for (const uint32_t b : left_b) out_.ambiguous[b] = std::any_of(left_a.begin(), left_a.end(), [&](uint32_t a) { return may_be_twins(a, b); });
+    if (left_a.size() == 1 && left_b.size() == 1) return pair(left_a[0], left_b[0]);
+    pair_equal_constants(left_a, left_b);
+    for (const uint32_t b : left_b)
+      out_.ambiguous[b] = free_post(b) && std::any_of(left_a.begin(), left_a.end(), [&](uint32_t a) { return free_pre(a) && may_be_twins(a, b); });
   }
+
+  // Constants have no state: of several that are equal any will do.
+  void pair_equal_constants(const SectionList &left_a, const SectionList &left_b) {
+    for (const uint32_t b : left_b)
+      for (const uint32_t a : left_a)
+        if (b_.sections[b].kind == ObjectSection::Kind::rodata && is_known_by_contents(b_.sections[b]) && may_pair(a, b) && same_shape(a_.sections[a], b_.sections[b])) pair(a, b);
+  }
+
+  static bool is_constant(const ObjectSection &section) { return section.kind == ObjectSection::Kind::rodata || section.kind == ObjectSection::Kind::relro; }
 
   // A constant that is unlike each old one is new to its users, whichever it stands for: they are replaced, and bring it along.
   bool may_be_twins(uint32_t a, uint32_t b) const {
-    const bool constant = b_.sections[b].kind == ObjectSection::Kind::rodata || b_.sections[b].kind == ObjectSection::Kind::relro;
-    return !constant || same_shape(a_.sections[a], b_.sections[b]);
+    return !is_constant(b_.sections[b]) || same_shape(a_.sections[a], b_.sections[b]);
   }
 
   CodeCache &pre_;
