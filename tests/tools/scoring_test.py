@@ -155,6 +155,16 @@ class SeriesTrees(unittest.TestCase):
         whole.trees_of_whole_series(rows.Row("p", "1-1", "0.patch", "", "body_only"))
         self.assertEqual((self.code(whole.pre), self.code(whole.post)), (lines(6, 9), lines(2, 6, 9)))
 
+    def test_rules_that_pop_the_last_patches_get_the_whole_series(self):
+        whole = source.Source.__new__(source.Source)
+        whole.pre, whole.post = (source.Tree(self.folder / side, self.dsc) for side in ("pre", "post"))
+        row = rows.Row("p", "1-1", "0.patch", "", "body_only")
+        whole.trees(row)
+        self.assertEqual(self.code(whole.post), lines(2))
+        (whole.pre.folder / "debian/rules").write_text("build:\n\tquilt pop\n\tmake\n\tquilt push\n")
+        whole.trees(row)
+        self.assertEqual((self.code(whole.pre), self.code(whole.post)), (lines(6, 9), lines(2, 6, 9)))
+
     def test_a_variant_is_applied_to_a_copy_of_the_source_before_the_fix_or_not_at_all(self):
         whole = source.Source.__new__(source.Source)
         whole.folder, whole.pre = self.folder, source.Tree(self.folder / "pre", self.dsc)

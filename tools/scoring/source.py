@@ -185,10 +185,16 @@ class Source:
         raise SourceError(f"{row.patch} is not in the series of {row.package} {without_epoch(self.version)}")
 
     def trees(self, row):
+        if self._rules_pop_patches():  # and mean the last ones of the whole series
+            return self.trees_of_whole_series(row)
         place = self.place(row)
         self.pre.move_to(range(place))
         self.post.move_to(range(place + 1))
         return self.pre.folder, self.post.folder
+
+    def _rules_pop_patches(self):
+        rules = self.pre.folder / "debian/rules"
+        return rules.is_file() and re.search(r"\bquilt\s+pop\b", rules.read_text(errors="replace")) is not None
 
     def trees_of_whole_series(self, row):
         """The whole series with the fix and without it, for packaging that works with nothing less (files below debian/ that patch the
