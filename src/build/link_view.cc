@@ -249,7 +249,7 @@ std::string LinkView::source_of(const LinkInput &input) const {
     // Several sources may give equal objects; the one compiled to this very path is meant.
     const bool same_path = it->second->output == input.path;
     const bool same_member =
-        !input.member.empty() && fs::path(it->second->output).filename() == fs::path(input.member.str()).filename();
+        !input.member.empty() && fs::path(it->second->output).filename() == fs::path(input.member).filename();
     if (best == nullptr || same_path || same_member) best = it->second;
   }
   return best == nullptr || best->sources.empty() ? std::string() : relative(best->sources.front());

@@ -18,7 +18,7 @@ std::vector<std::string> names_of(const LinkView &view, const std::vector<LinkIn
   for (const LinkInput &input : inputs) {
     // An object the compiler driver made and removed within one command is named by its source.
     std::string name = input.source.empty() ? view.relative(input.path) : cat(view.relative(input.source), ".o");
-    if (!input.member.empty()) name += cat("(", input.member.str(), ")");
+    if (!input.member.empty()) name += cat("(", input.member, ")");
     if (const int use = ++uses[name]; use > 1) name += cat("#", use);  // equal member names are legal
     names.push_back(std::move(name));
   }
@@ -43,7 +43,7 @@ Result<PairedObjects> pair_objects(const LinkView &pre, const LinkRecord &pre_li
   const std::vector<LinkInput> before = pre.objects_of(pre_link), after = post.objects_of(post_link);
   for (const auto *inputs : {&before, &after})
     for (const LinkInput &input : *inputs)
-      if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path.str(), " ", input.member.str()));
+      if (input.content.empty()) return Error::failed(cat("there is no snapshot of ", input.path, " ", input.member));
   const std::vector<std::string> before_names = names_of(pre, before), after_names = names_of(post, after);
   std::map<std::string, size_t> unpaired;
   for (size_t i = 0; i < before.size(); ++i) unpaired[before_names[i]] = i;

@@ -180,7 +180,7 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
   Json inputs = Json::array();
   for (const LinkInput &input : record.inputs)
     inputs.push_back(
-        {{"path", input.path.str()}, {"member", input.member.str()}, {"content", input.content.str()}, {"source", input.source.str()},
+        {{"path", input.path}, {"member", input.member}, {"content", input.content}, {"source", input.source},
          {"role", kRoles[static_cast<size_t>(input.role)]}});
   const Json json = {{"cwd", record.cwd},       {"tool", record.tool},
                      {"args", record.args},     {"link", name_of(record.kind)},

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/shared_text.h"
+#include "build/link_inputs.h"
 
 namespace suture {
 
@@ -29,19 +29,6 @@ struct CompileRecord {
 
 enum class LinkKind { executable, shared, relocatable };
 
-struct LinkInput {
-  enum class Role {
-    object,
-    intermediate,  // an object of intermediate code: the source of machine code that the link itself made
-    made,          // an object of that machine code, which only the linker ever saw
-  };
-  SharedText path;     // the file the linker opened: an object, or the archive
-  SharedText member;   // within an archive
-  SharedText content;  // snapshot of the object
-  SharedText source;   // known when the compiler driver compiled and linked in one go: the object was temporary
-  Role role = Role::object;
-};
-
 struct LinkRecord {
   std::string cwd;
   std::string tool;
@@ -49,7 +36,7 @@ struct LinkRecord {
   LinkKind kind = LinkKind::executable;
   std::string output;
   std::string output_content;
-  std::vector<LinkInput> inputs;       // objects and pulled-in archive members, in link order
+  LinkInputs inputs;                   // objects and pulled-in archive members, in link order
   std::vector<std::string> libraries;  // shared libraries linked against
   bool lto = false;                    // some input holds compiler intermediate code instead of machine code
   bool members_known = true;           // false: no link map was to be had, all members of archives are listed

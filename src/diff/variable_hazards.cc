@@ -58,7 +58,7 @@ class VariableHazards {
     for (uint32_t o = 0; o < post_.object_count(); ++o)
       for (uint32_t s = 1; s < post_.object(o).sections.size(); ++s) {
         const ObjectSection &now = post_.object(o).sections[s];
-        const auto twin = now.owner.empty() ? std::nullopt : in_.twins->pre_of(o, s);
+        const auto twin = now.owner.empty() || !now.is_variable() ? std::nullopt : in_.twins->pre_of(o, s);
         if (!twin || pre_.object(o).sections[*twin].owner.empty() || pre_.object(o).sections[*twin].owner == now.owner) continue;
         out_.push_back({"renamed", post_.describe(post_.section_place(o, s)),
                         cat("it is static in ", now.owner, ", and was static in ", pre_.object(o).sections[*twin].owner,

@@ -1,4 +1,5 @@
 """Makes the two source trees of a set of constructs, the binary as it would be shipped, and asks a running program its questions."""
+import contextlib
 import re
 import shutil
 import subprocess
@@ -217,5 +218,6 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # what a program that died was still to be asked
+            self.process.stdin.close()
         self.process.stdout.close()

@@ -110,7 +110,7 @@ class InputCollector {
       record_.lto = true;
       if (!made_.empty()) {
         input.role = LinkInput::Role::intermediate;
-        if (input.member.empty()) ::unlink(cat(input.path.str(), ".debug.temp.o").c_str());  // gold's map does not name it
+        if (input.member.empty()) ::unlink(cat(input.path, ".debug.temp.o").c_str());  // gold's map does not name it
         add_made();
       }
     }

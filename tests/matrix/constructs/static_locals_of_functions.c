@@ -5,13 +5,17 @@
 #include "construct.h"
 
 static inline int first_seen(int by) {
+  static const char names[] = "first";  // a constant may go from function to function: it has no value to lose
   static int seen = 10;
+  by += names[by] - names[by];
   return seen += by;
 }
 
 #ifdef FIXED
 static inline int third_seen(int by) {
+  static const char names[] = "third";
   static int seen = 1000;
+  by += names[by] - names[by];
   return seen += by;
 }
 #endif
