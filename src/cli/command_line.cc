@@ -70,7 +70,7 @@ int run_work(const Context &context) {
 int finish_output(int status) {
   const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
   if (!failed) return status;
-  warn("standard output could not be written");
+  warn("standard output could not be written: the report is not whole; whatever was done stays done (suture status shows it)");
   return status == kDone ? static_cast<int>(kFailed) : status;
 }
 
