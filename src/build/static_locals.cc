@@ -14,9 +14,9 @@ namespace suture {
 
 namespace {
 
-constexpr uint64_t kMaxAnswerBytes = uint64_t{16} << 20;
-constexpr uint64_t kMaxObjectBytes = uint64_t{1} << 30;
-constexpr unsigned kMaxDepth = 200;
+constexpr uint64_t kMaxOwnersBytes = uint64_t{16} << 20;
+constexpr uint64_t kMaxReadBytes = uint64_t{1} << 30;
+constexpr unsigned kMaxScopeDepth = 200;
 
 // Constants are numbered like variables.
 bool may_be_static_local(const ObjectSection &section) {
@@ -41,7 +41,7 @@ class StaticLocals {
 
  private:
   void walk(Dwarf_Die scope, std::string_view function, unsigned depth) {
-    if (depth > kMaxDepth) return;
+    if (depth > kMaxScopeDepth) return;
     for (auto child = dwarf::first_child(scope); child; child = dwarf::sibling(*child)) {
       const int tag = ::dwarf_tag(&*child);
       if (tag == DW_TAG_variable && !function.empty()) add(*child, function);
@@ -71,8 +71,8 @@ Bytes list_in(Bytes &bytes) {
 
 Status find_owners(const std::filesystem::path &path, ObjectGraph &graph) {
   if (!has_numbered_data(graph)) return {};
-  Bytes bytes = TRY(read_file(path, kMaxObjectBytes));
-  const auto answer = run_contained([&] { return list_in(bytes); }, kMaxAnswerBytes);
+  Bytes bytes = TRY(read_file(path, kMaxReadBytes));
+  const auto answer = run_contained([&] { return list_in(bytes); }, kMaxOwnersBytes);
   if (!answer) return answer.error().verdict() == Verdict::failed ? Status(answer.error()) : Status();
   ByteReader in(*answer);
   std::vector<bool> shared(graph.sections.size());
