@@ -1,3 +1,4 @@
+#include "build/build_inputs.h"
 #include "build/driver.h"
 
 #include <fcntl.h>
@@ -181,6 +182,10 @@ class Build {
     }
     stale_copies_.clear();
     const MovedTree moved{seen_, tree_, request_.pre_dir, TRY(bring_tree_to(request_.pre_dir, paths))};
+    if (TRY(steers_build(moved))) {
+      say("how the package is built changed; building anew");
+      return false;
+    }
     std::vector<std::string> phases;
     const Result<Built> built_now = build_in_place("following", moved, phases);
     if (!built_now || TRY(was_passed_over(*built_now, phases, moved))) {
@@ -314,6 +319,19 @@ class Build {
     return passed_over(TRY(read_records(work_ / "records/pre")), TRY(all_records(others)), TRY(records_of(phases)), moved, stale_copies_);
   }
 
+  // Whether a file moved that may be read by more than compilers, whose records would tell.
+  Result<bool> steers_build(const MovedTree &moved) const {
+    std::set<std::string> steering;
+    for (const std::string &path : moved.moved)
+      if (may_steer_build(path)) steering.insert((seen_ / path).string());
+    if (steering.empty()) return false;
+    for (const CompileRecord &compile : TRY(read_records(work_ / "records/pre")).compiles) {
+      for (const std::string &file : compile.dependencies) steering.erase(file);
+      for (const std::string &file : compile.sources) steering.erase(file);
+    }
+    return !steering.empty();
+  }
+
   Result<Built> build_whole_tree(std::vector<std::string> &phases) {
     return Built{TRY(rebuild_whole_tree(phases)), false};
   }
@@ -406,7 +424,9 @@ class Build {
 
   Result<Built> build_second(const MovedTree &moved, std::vector<std::string> &phases) {
     phases.clear();
-    if (request_.second_build == BuildRequest::SecondBuild::in_place) return build_in_place("post", moved, phases);
+    const bool in_place = request_.second_build == BuildRequest::SecondBuild::in_place;
+    if (in_place && !TRY(steers_build(moved))) return build_in_place("post", moved, phases);
+    if (in_place) say("the fix changes how the package is built; building the whole tree again");
     return build_whole_tree(phases);
   }
 

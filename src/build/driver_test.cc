@@ -220,7 +220,7 @@ TEST_F(DriverTest, CompilesAgainWhatAnAddedHeaderNowShadows) {
 
 TEST_F(DriverTest, SeesObjectsAddedAndRemoved) {
   Files post = make_project();
-  post["Makefile"] = "prog: main.c more.c h.h\n\tgcc -O2 -c main.c more.c\n\tgcc -o prog main.o more.o libx.a\n";
+  post["Makefile"] = "prog: main.c more.c h.h\n\tgcc -O2 -g -c main.c more.c x.c y.c\n\tar rc libx.a x.o y.o\n\tgcc -O2 -g -o prog main.o more.o libx.a\n";
   post["more.c"] = "#include \"h.h\"\nint util(int a) { return a; }\n";
   const Result<BuildResult> result = build(make_project(), post, "make", "prog");
   ASSERT_BUILT(result);
@@ -487,6 +487,22 @@ TEST_F(DriverTest, CompilesAgainWhatIncludesTheCopyOfAHeaderBelowDebianThoughThe
   const Result<BuildResult> result = build(pre, post, command, "debian/b/prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"debian/b/util.o", "debian/b/libx.a(x.o)"}));
+}
+
+TEST_F(DriverTest, ConfiguresAgainWhereTheFixChangesWhatConfigures) {
+  // As nginx's do: rules run a script of the package's own, which writes sources from a list.
+  const char *command = "test -e stamp || { sh auto/list > x.c && touch stamp; }; make";
+  Files pre = make_project();
+  pre["auto/list"] = "echo 'int x(int a) { return a * 6; }'\n";
+  Files post = fixed(pre);
+  post["auto/list"] = "echo 'int x(int a) { return a * 7; }'\n";
+  const Result<BuildResult> result = build(pre, post, command, "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"util.o", "libx.a(x.o)"}));
+  // And back, for the next source of the series.
+  const Result<BuildResult> next = build(post, pre, command, "prog");
+  ASSERT_BUILT(next);
+  EXPECT_EQ(changed(next->images.at(0)), (std::vector<std::string>{"util.o", "libx.a(x.o)"}));
 }
 
 TEST_F(DriverTest, MakesTheBuildsOwnStepsAgainWithoutWhatIsAroundThem) {
