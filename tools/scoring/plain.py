@@ -159,7 +159,7 @@ def build_environment(once_tools, jobs):
     """Of the caller's profiles, those that are set stay: a package of several flavours may offer one that builds a single one."""
     profiles = " ".join(dict.fromkeys(["nocheck", "nodoc", *os.environ.get("DEB_BUILD_PROFILES", "").split()]))
     environment = {**os.environ, "DEB_BUILD_OPTIONS": f"nocheck nodoc parallel={jobs}", "DEB_BUILD_PROFILES": profiles, "LC_ALL": "C.UTF-8",
-                   "TZ": "UTC", "PATH": f"{once_tools}:{SYSTEM_PATH}"}
+                   "TZ": "UTC", "PATH": f"{once_tools}:{SYSTEM_PATH}", "FORCE_UNSAFE_CONFIGURE": "1"}  # gnulib's: as root, too
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         environment.pop(name, None)
     return environment
