@@ -1,4 +1,3 @@
-#include "build/build_inputs.h"
 #include "build/driver.h"
 
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 #include "base/hash.h"
 #include "build/author_header.h"
 #include "build/build_environment.h"
+#include "build/build_inputs.h"
 #include "build/link_view.h"
 #include "build/linked_outputs.h"
 #include "build/object_store.h"

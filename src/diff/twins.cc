@@ -230,9 +230,11 @@ class TwinFinder {
 
   // Constants have no state: of several that are equal any will do.
   void pair_equal_constants(const SectionList &left_a, const SectionList &left_b) {
-    for (const uint32_t b : left_b)
+    for (const uint32_t b : left_b) {
+      if (!is_constant(b_.sections[b]) || !is_known_by_contents(b_.sections[b])) continue;
       for (const uint32_t a : left_a)
-        if (b_.sections[b].kind == ObjectSection::Kind::rodata && is_known_by_contents(b_.sections[b]) && may_pair(a, b) && same_shape(a_.sections[a], b_.sections[b])) pair(a, b);
+        if (may_pair(a, b) && same_shape(a_.sections[a], b_.sections[b])) pair(a, b);
+    }
   }
 
   static bool is_constant(const ObjectSection &section) { return section.kind == ObjectSection::Kind::rodata || section.kind == ObjectSection::Kind::relro; }

@@ -59,9 +59,10 @@ class VariableHazards {
       for (uint32_t s = 1; s < post_.object(o).sections.size(); ++s) {
         const ObjectSection &now = post_.object(o).sections[s];
         const auto twin = now.owner.empty() || !now.is_variable() ? std::nullopt : in_.twins->pre_of(o, s);
-        if (!twin || pre_.object(o).sections[*twin].owner.empty() || pre_.object(o).sections[*twin].owner == now.owner) continue;
+        const std::string before = twin ? pre_.object(o).sections[*twin].owner : std::string();
+        if (before.empty() || before == now.owner) continue;
         out_.push_back({"renamed", post_.describe(post_.section_place(o, s)),
-                        cat("it is static in ", now.owner, ", and was static in ", pre_.object(o).sections[*twin].owner,
+                        cat("it is static in ", now.owner, ", and was static in ", before,
                             ": if those are two variables, the new code would go on with the value of the old one"), {}});
       }
   }

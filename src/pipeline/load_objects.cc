@@ -5,8 +5,8 @@
 
 #include "base/cat.h"
 #include "base/file.h"
-#include "diff/merge_objects.h"
 #include "build/static_locals.h"
+#include "diff/merge_objects.h"
 #include "elf/read_object.h"
 
 namespace suture {
