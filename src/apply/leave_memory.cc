@@ -12,6 +12,13 @@ constexpr uint64_t kLookPatienceMs = 200;
 
 }  // namespace
 
+SeenThreads::SeenThreads(const World &world) {
+  for (const StoppedThread &thread : world.threads()) {
+    stack_pointers.push_back(RunAddr(thread.registers.rsp));
+    thread_pointer = RunAddr(thread.registers.fs_base);
+  }
+}
+
 QuiescenceQuery memory_query(const Transaction &transaction) {
   QuiescenceQuery query;
   query.names.push_back("memory of the patch");
@@ -34,10 +41,9 @@ Result<LeftMemory> wait_until_left(Session &session, const Transaction &transact
     TRY(world.stop(Deadline::in_ms(kLookPatienceMs)));
     const Result<QuiescenceAnswer> answer = checker.check(world, query, session.maps);
     out.unused = answer && answer->inside.empty();
-    for (const StoppedThread &thread : world.threads()) out.stack_pointers.push_back(RunAddr(thread.registers.rsp));
+    if (out.unused) out.threads = SeenThreads(world);
     TRY(world.resume());
     if (!answer) return answer.error();
-    if (!out.unused) out.stack_pointers.clear();
   }
   return out;
 }

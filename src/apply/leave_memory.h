@@ -12,9 +12,17 @@ namespace suture {
 // The transaction's whole code memory, gates and all.
 QuiescenceQuery memory_query(const Transaction &transaction);
 
+// Of threads that were stopped: what looking through the process's memory has to know of them when they run again.
+struct SeenThreads {
+  explicit SeenThreads(const World &world);
+  SeenThreads() = default;
+  std::vector<RunAddr> stack_pointers;
+  RunAddr thread_pointer;  // of one of them
+};
+
 struct LeftMemory {
   bool unused = false;
-  std::vector<RunAddr> stack_pointers;  // of all threads, when it was found to be
+  SeenThreads threads;  // when it was found to be
 };
 
 // Looks a few times, with all threads stopped for an instant each time.

@@ -220,8 +220,7 @@ class Switcher {
     if (!can_settle_later_) TRY(board_.settle(version_));
     if (version_ == Version::old_code)
       report_.memory_is_unused = TRY(checker_.check(world_, memory_query(transaction_), session_.maps)).inside.empty();
-    for (const StoppedThread &thread : world_.threads())
-      report_.stack_pointers.push_back(RunAddr(thread.registers.rsp));
+    report_.threads = SeenThreads(world_);
     switched_ = true;
     return {};
   }

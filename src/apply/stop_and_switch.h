@@ -4,6 +4,7 @@
 // the trap flag set, which kills the target) and no breakpoints (for the same reason).
 #pragma once
 
+#include "apply/leave_memory.h"
 #include "apply/session.h"
 
 namespace suture {
@@ -16,7 +17,7 @@ struct SwitchReport {
   uint64_t stop_us = 0;  // of the final stop
   unsigned attempts = 0;
   std::string note;                     // of hooks that could not refuse any more
-  std::vector<RunAddr> stack_pointers;  // of all threads, in the final stop
+  SeenThreads threads;   // in the final stop
   bool memory_is_unused = false;  // to old code: nothing executes in, or returns into, the patch's memory any more
 };
 

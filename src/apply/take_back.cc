@@ -11,6 +11,7 @@
 #include "apply/target_memory.h"
 #include "base/cat.h"
 #include "base/fault.h"
+#include "process/pointer_guard.h"
 #include "process/symbols.h"
 
 namespace suture {
@@ -45,17 +46,18 @@ bool matters(const Transaction &transaction, const std::vector<RunRange> &memory
 
 // Stacks keep words of calls long returned; live returns were ruled out with the threads stopped, which is when their
 // stack pointers were seen (a running thread does not show its own).
-std::vector<const Mapping *> thread_stacks(const Session &session, const std::vector<RunAddr> &stack_pointers) {
+std::vector<const Mapping *> thread_stacks(const Session &session, const SeenThreads &threads) {
   std::vector<const Mapping *> out;
-  for (const RunAddr sp : stack_pointers)
+  for (const RunAddr sp : threads.stack_pointers)
     if (const Mapping *mapping = session.maps.at(sp)) out.push_back(mapping);
   return out;
 }
 
-// Whether data of the process points into the patch's memory (a function or string of the patch stored somewhere).
-bool something_points_into(const Session &session, const Transaction &transaction,
-                           const std::vector<RunAddr> &stack_pointers) {
-  const std::vector<const Mapping *> stacks = thread_stacks(session, stack_pointers);
+// Whether data of the process points into the patch's memory (a function or string of the patch stored somewhere, or a
+// destructor that is to be called when a thread or the process ends).
+bool something_points_into(const Session &session, const Transaction &transaction, const SeenThreads &threads) {
+  const std::vector<const Mapping *> stacks = thread_stacks(session, threads);
+  const PointerGuard guard = PointerGuard::of(session.process, threads.thread_pointer);
   const std::vector<RunRange> memory = memory_of(session, transaction);
   std::vector<uint64_t> buffer(kScanChunk / sizeof(uint64_t));
   uint64_t scanned = 0;
@@ -70,7 +72,8 @@ bool something_points_into(const Session &session, const Transaction &transactio
       if (scanned > kMaxPointerScan) return true;  // too much to look through: assume so
       for (size_t i = 0; i < piece.read_bytes / sizeof(uint64_t); ++i)
         // Own memory may lie in one mapping with that of others.
-        if (matters(transaction, memory, buffer[i]) && !any_holds(memory, (piece.at + i * sizeof(uint64_t)).value))
+        if ((matters(transaction, memory, buffer[i]) || any_holds(memory, guard.plain(buffer[i]))) &&
+            !any_holds(memory, (piece.at + i * sizeof(uint64_t)).value))
           return true;
     }
   }
@@ -224,7 +227,7 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
   if (!report.memory_is_unused) {
     Result<LeftMemory> left = wait_until_left(session, own);
     report.memory_is_unused = left && left->unused;  // not knowing, it stays
-    if (left) report.stack_pointers = std::move(left->stack_pointers);
+    if (left) report.threads = std::move(left->threads);
   }
   if (may_be_forgotten(session, own)) {
     mark_kept(session, own);
@@ -233,7 +236,7 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
   }
   Status released;
   if (report.memory_is_unused) released = forget_unwind(session, own);
-  if (released && (!report.memory_is_unused || something_points_into(session, own, report.stack_pointers))) {
+  if (released && (!report.memory_is_unused || something_points_into(session, own, report.threads))) {
     mark_kept(session, own);
     note += cat(note.empty() ? "" : "; ",
                 "the patch's memory stays mapped: something in the process may still point into it");

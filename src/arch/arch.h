@@ -77,6 +77,57 @@ struct ValueWriterCode {
 };
 inline constexpr uint64_t kValueEntryBytes = 48;
 
+// Code that keeps variables of each thread where threads that run already have no room for them: a block for each thread, which
+// the thread's value of a key leads to (pthread_key_create), so that the C library tells of a thread's end. One control in the
+// patch's data says what there is; its words are, in order: the key plus 1 (0: none yet) with four bytes that are the code's
+// own behind it, the newest block, the template's size in bytes, the size of a block, and the template's address.
+struct ThreadBlockCode {
+  enum class To : uint8_t {
+    control,
+    block,         // the first function of `keeper`
+    get_specific,  // pthread_getspecific, and so on
+    set_specific,
+    create_key,
+    delete_key,
+    own_pair,      // the two words that make __tls_get_addr return the image's own block of thread-local data
+    get_address,   // __tls_get_addr
+  };
+  struct Field {  // 4 bytes, relative to itself
+    uint32_t at = 0;
+    To to = To::control;
+    int32_t addend = 0;
+  };
+  struct Part {
+    Bytes code;
+    std::vector<Field> fields;
+  };
+  // At 0 a function without arguments that returns the calling thread's block, and makes it first when there is none.
+  Part keeper;
+  uint32_t prepare_at = 0;  // hook: makes the key
+  uint32_t release_at = 0;  // hook: gives up key and blocks
+  // Both return the distance of the block and leave all other registers and flags alone.
+  Part from_thread_pointer;
+  Part from_own_block;
+};
+inline constexpr uint64_t kThreadControlBytes = 40;
+inline constexpr uint64_t kThreadControlKeepsAt = 5;  // one byte: 1 if `release` must leave the blocks
+inline constexpr uint64_t kThreadControlTemplateBytesAt = 16;
+inline constexpr uint64_t kThreadControlBlockBytesAt = 24;
+inline constexpr uint64_t kThreadControlTemplateAt = 32;
+inline constexpr uint64_t kThreadBlockHeaderBytes = 64;    // of the code's own; the template goes behind it
+inline constexpr uint64_t kThreadBlockAlignment = 4096;
+
+// How code reaches a variable in the thread's block instead of where the compiler thought it.
+struct BlockAccess {
+  Bytes instead;                // takes the place of the access, from the beginning of its first instruction
+  uint32_t stub_field_at = 0;   // in `instead`: 4-byte field, relative to its end, that leads to `stub`
+  Bytes stub;                   // empty when nothing else is needed
+  uint32_t call_field_at = 0;   // in `stub`: the same, of a call of what finds the block
+  bool finds_distance = false;  // it returns the block's distance rather than the block
+  uint32_t back_field_at = 0;   // in `stub`: the same, back to behind the instruction; 0 when it does not go back
+  uint32_t moved_end = 0;       // in `stub`: behind the instruction itself, with its further fields as far from there; 0 when it is not in it
+};
+
 struct Arch {
   ArchId id;
   const char *name;
@@ -100,6 +151,10 @@ struct Arch {
   // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind: what linkers turn
   // the access into, where they know more than the compiler did. Empty when it is not the sequence that the ABI lays down.
   std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);
+  ThreadBlockCode (*thread_block_code)();
+  // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind to what is `offset`
+  // behind the start of the block; nullopt for what cannot be led there.
+  std::optional<BlockAccess> (*block_access)(ByteView code, uint32_t field_at, EdgeKind access, int64_t offset);
   // `insn` names a variable in its 4-byte field at `field_at`, plus `offset`; empty when it can do without in no way.
   std::optional<FarForm> (*far_form)(ByteView insn, uint32_t field_at, int64_t offset);
   // `code` starts with an instruction that has the address of a thing in its field, or the place of a slot with that address.

@@ -2,8 +2,10 @@
 #include "arch/x86_64.h"
 
 #include "arch/x86_address.h"
+#include "arch/x86_block_access.h"
 #include "arch/x86_common.h"
 #include "arch/x86_far.h"
+#include "arch/x86_thread_block.h"
 #include "arch/x86_tls.h"
 #include "arch/x86_value_writer.h"
 
@@ -70,6 +72,8 @@ const Arch kArchX86_64 = {
     .make_direct = make_direct,
     .make_immediate = make_immediate,
     .tls_forms = x86::tls_forms,
+    .thread_block_code = x86::thread_block_code,
+    .block_access = x86::block_access,
     .far_form = x86::far_form,
     .address_use = address_use,
     .value_writer = x86_value_writer,

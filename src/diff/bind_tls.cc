@@ -96,10 +96,6 @@ Result<Binder::BoundTls> Binder::bind_tls(const TlsSite &site) {
   if (const auto slot = tls_slot(reference.place, Access::tls_ie))
     return reference.access == Access::tls_ie ? as_written(site, *slot) : in_other_form(site, Reach::slot, *slot);
   if (!program && (reference.access == Access::tls_gd || reference.access == Access::tls_ld)) return through_stub(site);
-  const bool added = reference.place.kind == Place::Kind::section && in_.comparison->of(reference.place.object, reference.place.section) == Change::added;
-  if (added)
-    return Error::refused(cat(name, " is new thread-local data; threads that run already have no room for it"))
-        .with_next("keep it elsewhere: in data of the patch under a lock, or by pthread_getspecific with a key that the patch makes");
   return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name, ", and no located code tells its place in the thread's block"));
 }
 

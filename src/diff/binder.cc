@@ -105,8 +105,10 @@ Status Binder::bind_piece(uint32_t piece) {
   for (uint32_t e = 0; e < section.edges.size(); ++e) {
     if (section.edges[e].offset < bound_to || section.edges[e].offset >= end) continue;
     Bytes contents = std::move(out_.pieces[piece].bytes);  // binding adds pieces, so no reference into them may be held
-    if (section.kind == Kind::code && reaches_tls_by_code(section.edges[e].kind)) {
-      auto tls = TRY_WHILE(bind_tls({place.object, place.section, e, contents}), cat("resolving its reference at byte ", section.edges[e].offset));
+    const bool in_block = section.kind == Kind::code && reaches_new_thread_variable(place.object, place.section, e);
+    if (in_block || (section.kind == Kind::code && reaches_tls_by_code(section.edges[e].kind))) {
+      const TlsSite site{place.object, place.section, e, contents};
+      auto tls = TRY_WHILE(in_block ? bind_in_thread_block(site) : bind_tls(site), cat("resolving its reference at byte ", section.edges[e].offset));
       out_.pieces[piece].bytes = std::move(contents);
       edges.insert(edges.end(), tls.edges.begin(), tls.edges.end());
       bound_to = std::max(bound_to, tls.end);
@@ -264,6 +266,7 @@ Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offse
   if (const auto known = piece_of(place); known && !is_tls(access)) return Target{PatchEdge::To::piece, *known, 0, 0, 0, false};
   if (stays_in_base(place)) {
     if (const auto value = base_value(place, access)) return *value;
+    if (const auto handle = module_handle(place)) return *handle;
     const auto pre = Comparison::pre_place(in_.pre->program(), post, *in_.twins, place);
     if (!may_be_copied(place) || (post.section(place).kind == Kind::code && !use.is_call && offset == 0)) {
       const SolvedValue *conflicting = pre ? in_.solution->value(*pre, access) : nullptr;
@@ -294,6 +297,7 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
     return Error::refused("the image has no slot for local-dynamic thread-local access that located code uses");
   }
   const std::string &name = post.name(reference.place.name);
+  names_used_.insert(name);
   if (const auto ifunc = post.ifunc(reference.place.name)) return resolve_ifunc(reference, *ifunc, use);
   if (const auto definition = post.definition(name)) {
     const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];

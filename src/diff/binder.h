@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "diff/make_patch.h"
 
@@ -26,6 +27,8 @@ class Binder {
   Status add_unwind();
   void add_redirect(PatchRedirect redirect) { out_.redirects.push_back(std::move(redirect)); }
   void set_author_code(PatchAuthorCode author) { out_.author = std::move(author); }
+  // What keeps new thread-local variables has hooks of its own; after those of the author are set.
+  void add_thread_block_hooks();
   void add_validation(Validation validation) { out_.validations.push_back(std::move(validation)); }
   std::optional<uint32_t> piece_of(const Place &post) const;
   std::vector<Place> carried_functions() const;
@@ -73,6 +76,29 @@ class Binder {
   std::optional<Target> tls_slot(const Place &place, Access access) const;
   std::optional<Target> tls_block_offset(const Reference &reference) const;
   std::optional<std::pair<uint64_t, uint64_t>> any_tls_pair() const;
+  // New thread-local variables (bind_thread_block.cc).
+  struct ThreadBlock {
+    ThreadBlockCode code;
+    uint32_t control = 0;  // pieces
+    uint32_t content = 0;
+    uint32_t keeper = 0;
+    std::optional<uint32_t> from_thread_pointer;
+    std::optional<uint32_t> from_own_block;
+    uint64_t block_bytes = kThreadBlockHeaderBytes;
+    std::map<Place, uint64_t> offsets;
+  };
+  struct ThreadVariable {
+    Place place;
+    int64_t offset = 0;  // in it
+  };
+  std::optional<ThreadVariable> new_thread_variable(const Reference &reference) const;
+  bool reaches_new_thread_variable(uint32_t object, uint32_t section, uint32_t edge) const;
+  Result<BoundTls> bind_in_thread_block(const TlsSite &site);
+  Result<int64_t> offset_in_thread_block(const ThreadVariable &variable);
+  Status begin_thread_block();
+  Result<std::vector<PatchEdge>> thread_code_edges(const ThreadBlockCode::Part &part);
+  Result<uint32_t> distance_finder(bool from_own_block);
+  Result<Target> call_target(const std::string &name);
   // `contents`: the piece's bytes, where an instruction may have to be changed; empty for unwind entries.
   Result<PatchEdge> bind_edge(uint32_t object, uint32_t section, uint32_t edge, std::span<uint8_t> contents);
   Result<PatchEdge> bind_to(const Reference &reference, const Use &use, uint32_t tail, std::span<uint8_t> instruction);
@@ -84,6 +110,7 @@ class Binder {
   Result<Target> resolve_named(const Reference &reference, const Use &use);
   Result<Target> resolve_ifunc(const Reference &reference, const Program::Definition &definition, const Use &use);
   Result<Target> resolve_defined(const std::string &name, Place place, int64_t symbol_value, const Reference &reference, const Use &use);
+  std::optional<Target> module_handle(const Place &place);
   Result<Target> resolve_import(const std::string &name, const Use &use, bool weak);
   std::optional<Target> base_value(const Place &post_place, Access access) const;
   bool stays_in_base(const Place &place) const;
@@ -109,6 +136,8 @@ class Binder {
   std::map<std::string, uint32_t> stubs_;
   std::map<uint32_t, std::pair<Place, bool>> sources_;  // piece -> where it comes from; true for an item
   std::deque<uint32_t> queue_;
+  std::set<std::string> names_used_;  // of what carried code refers to by name
+  std::optional<ThreadBlock> thread_block_;
   std::multimap<std::string, const DynamicReloc *> relocs_by_name_;
   std::map<uint64_t, uint64_t> stub_of_slot_;
 };

@@ -27,6 +27,11 @@ bool is_coroutine(std::string_view name) {
   return name.find(".actor") != std::string_view::npos || name.find(".resume") != std::string_view::npos;
 }
 
+// What initialises a file's thread-local variables at the first use of one in each thread, under either of its names.
+bool is_thread_start(std::string_view name) {
+  return name == "__tls_init" || name.starts_with("_ZTH");
+}
+
 std::string byte_text(ByteView bytes) {
   const bool word = bytes.size() == 1 || bytes.size() == 2 || bytes.size() == 4 || bytes.size() == 8;
   if (word) {
@@ -74,15 +79,20 @@ class DataHazards {
           add("coroutine", name,
               cat("suspended coroutines go on in the new code at a point and with a frame that the old code chose (",
                   difference.reason, ")"));
+        if (!added && is_thread_start(name))
+          add("constructor", name,
+              cat("it runs once in each thread, to initialise the thread-local variables of its file, and threads that "
+                  "ran it already do not run it again (",
+                  difference.reason, ")"));
         return;
       case Kind::data:
       case Kind::bss:
         return consider_variable(difference);
       case Kind::tls_data:
       case Kind::tls_bss:
-        return add("tls", name,
-                   added ? "new thread-local data; threads that run already have no room for it"
-                         : cat("thread-local data changed: ", difference.reason));
+        // New ones are kept by the patch (bind_thread_block.cc).
+        if (!added) add("tls", name, cat("thread-local data changed: ", difference.reason));
+        return;
       case Kind::init:
         return add("constructor", name,
                    cat("the list of what runs at start-up changed (", difference.reason,

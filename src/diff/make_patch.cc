@@ -38,6 +38,7 @@ class PatchMaker {
     TRY(refusals.keep(binder_.bind_all()));
     TRY(refusals.keep(binder_.add_unwind()));
     binder_.set_author_code(describe_author_code(in_, hooks_, binder_));
+    binder_.add_thread_block_hooks();
     for (const Replaced &entry : replaced_) TRY(refusals.keep(redirect(entry)));
     TRY(refusals.all());
     report_additions();

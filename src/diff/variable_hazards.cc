@@ -29,7 +29,7 @@ class VariableHazards {
   void find_renamed() {
     for (const Difference &now : in_.comparison->differences()) {
       if (now.change != Change::added || in_.twins->ambiguous(now.object, now.section) ||
-          !is_plain_variable(post_.object(now.object).sections[now.section]))
+          !post_.object(now.object).sections[now.section].is_variable())
         continue;
       for (const Difference &gone : in_.comparison->differences()) {
         if (gone.change != Change::removed || gone.object != now.object || !may_be_one(gone, now)) continue;
