@@ -5,80 +5,17 @@
 #include <cstddef>
 #include <optional>
 
+#include "apply/held_pointers.h"
 #include "apply/hooks.h"
 #include "apply/leave_memory.h"
 #include "apply/shadow.h"
 #include "apply/target_memory.h"
 #include "base/cat.h"
 #include "base/fault.h"
-#include "process/pointer_guard.h"
 #include "process/symbols.h"
 
 namespace suture {
 namespace {
-
-constexpr uint64_t kMaxPointerScan = uint64_t{2} << 30;
-constexpr size_t kScanChunk = 1 << 20;
-
-// Memory that goes with the transaction: regions, and shadow data that nobody else uses. By address.
-std::vector<RunRange> memory_of(const Session &session, const Transaction &transaction) {
-  std::vector<RunRange> out = own_shadow_memory(session.process, session.records, transaction);
-  for (const Record &unit : transaction.units)
-    for (const RunRange &range : {unit.code, unit.data})
-      if (range.size_bytes != 0) out.push_back(range);
-  std::sort(out.begin(), out.end(), [](const RunRange &a, const RunRange &b) { return a.begin < b.begin; });
-  return out;
-}
-
-bool any_holds(const std::vector<RunRange> &memory, uint64_t word) {
-  const auto behind = std::upper_bound(memory.begin(), memory.end(), RunAddr(word),
-                                       [](RunAddr at, const RunRange &range) { return at < range.begin; });
-  return behind != memory.begin() && std::prev(behind)->contains(RunAddr(word));
-}
-
-// libgcc sorts pointers to frame descriptions in memory that it frees but does not clear; once it has forgotten them,
-// nothing follows those.
-bool matters(const Transaction &transaction, const std::vector<RunRange> &memory, uint64_t word) {
-  return any_holds(memory, word) &&
-         std::none_of(transaction.units.begin(), transaction.units.end(),
-                      [&](const Record &unit) { return unit.eh_frame.contains(RunAddr(word)); });
-}
-
-// Stacks keep words of calls long returned; live returns were ruled out with the threads stopped, which is when their
-// stack pointers were seen (a running thread does not show its own).
-std::vector<const Mapping *> thread_stacks(const Session &session, const SeenThreads &threads) {
-  std::vector<const Mapping *> out;
-  for (const RunAddr sp : threads.stack_pointers)
-    if (const Mapping *mapping = session.maps.at(sp)) out.push_back(mapping);
-  return out;
-}
-
-// Whether data of the process points into the patch's memory (a function or string of the patch stored somewhere, or a
-// destructor that is to be called when a thread or the process ends).
-bool something_points_into(const Session &session, const Transaction &transaction, const SeenThreads &threads) {
-  const std::vector<const Mapping *> stacks = thread_stacks(session, threads);
-  const PointerGuard guard = PointerGuard::of(session.process, threads.thread_pointer);
-  const std::vector<RunRange> memory = memory_of(session, transaction);
-  std::vector<uint64_t> buffer(kScanChunk / sizeof(uint64_t));
-  uint64_t scanned = 0;
-  for (const Mapping &mapping : session.maps.all()) {
-    if (!mapping.writable || !mapping.readable || mapping.name == "[stack]") continue;
-    if (std::find(stacks.begin(), stacks.end(), &mapping) != stacks.end()) continue;
-    for (uint64_t at = 0; at < mapping.range.size_bytes; at += kScanChunk) {
-      const size_t count = static_cast<size_t>(std::min<uint64_t>(kScanChunk, mapping.range.size_bytes - at));
-      ReadPiece piece{mapping.range.begin + at, {reinterpret_cast<uint8_t *>(buffer.data()), count}};
-      session.process.read_many({&piece, 1});
-      scanned += piece.read_bytes;
-      if (scanned > kMaxPointerScan) return true;  // too much to look through: assume so
-      for (size_t i = 0; i < piece.read_bytes / sizeof(uint64_t); ++i)
-        // Own memory may lie in one mapping with that of others.
-        if ((matters(transaction, memory, buffer[i]) || any_holds(memory, guard.plain(buffer[i]))) &&
-            !any_holds(memory, (piece.at + i * sizeof(uint64_t)).value))
-          return true;
-    }
-  }
-  return false;
-}
 
 // What an unwinder that has the patch's code was given for it; none where it was never told of the code, or has forgotten it: ours is
 // zero then.
@@ -236,7 +173,12 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
   }
   Status released;
   if (report.memory_is_unused) released = forget_unwind(session, own);
-  if (released && (!report.memory_is_unused || something_points_into(session, own, report.threads))) {
+  bool held = !report.memory_is_unused;
+  if (released && !held) {
+    const Result<bool> points = something_points_into(session, own, report.threads);
+    held = !points || *points;  // not knowing, it stays
+  }
+  if (released && held) {
     mark_kept(session, own);
     note += cat(note.empty() ? "" : "; ",
                 "the patch's memory stays mapped: something in the process may still point into it");
