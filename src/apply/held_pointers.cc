@@ -117,7 +117,7 @@ Result<bool> a_handler_is_in(Session &session, const std::vector<RunRange> &memo
 
 Result<bool> something_points_into(Session &session, const Transaction &transaction, const SeenThreads &threads) {
   const std::vector<RunRange> memory = memory_of(session, transaction);
-  if (data_points_into(session, transaction, memory, threads)) return true;
+  if (threads.hold_memory || data_points_into(session, transaction, memory, threads)) return true;
   return a_handler_is_in(session, memory);
 }
 

@@ -12,7 +12,7 @@ constexpr uint64_t kLookPatienceMs = 200;
 
 }  // namespace
 
-SeenThreads::SeenThreads(const World &world) {
+SeenThreads::SeenThreads(const World &world, const QuiescenceAnswer &answer) : hold_memory(answer.memory_is_held) {
   for (const StoppedThread &thread : world.threads()) {
     stack_pointers.push_back(RunAddr(thread.registers.rsp));
     thread_pointer = RunAddr(thread.registers.fs_base);
@@ -22,7 +22,11 @@ SeenThreads::SeenThreads(const World &world) {
 QuiescenceQuery memory_query(const Transaction &transaction) {
   QuiescenceQuery query;
   query.names.push_back("memory of the patch");
-  for (const Record &unit : transaction.units) query.ranges.push_back({unit.code, 0, false, {}});
+  for (const Record &unit : transaction.units) {
+    query.ranges.push_back({unit.code, 0, false, {}});
+    query.memory.push_back(unit.code);
+    if (unit.data.size_bytes != 0) query.memory.push_back(unit.data);
+  }
   return query;
 }
 
@@ -41,7 +45,7 @@ Result<LeftMemory> wait_until_left(Session &session, const Transaction &transact
     TRY(world.stop(Deadline::in_ms(kLookPatienceMs)));
     const Result<QuiescenceAnswer> answer = checker.check(world, query, session.maps);
     out.unused = answer && answer->inside.empty();
-    if (out.unused) out.threads = SeenThreads(world);
+    if (out.unused) out.threads = SeenThreads(world, *answer);
     TRY(world.resume());
     if (!answer) return answer.error();
   }

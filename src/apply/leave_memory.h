@@ -14,10 +14,11 @@ QuiescenceQuery memory_query(const Transaction &transaction);
 
 // Of threads that were stopped: what looking through the process's memory has to know of them when they run again.
 struct SeenThreads {
-  explicit SeenThreads(const World &world);
+  SeenThreads(const World &world, const QuiescenceAnswer &answer);  // to memory_query()
   SeenThreads() = default;
   std::vector<RunAddr> stack_pointers;
-  RunAddr thread_pointer;  // of one of them
+  RunAddr thread_pointer;    // of one of them
+  bool hold_memory = false;  // one has an address of the patch's memory in a register or on its stack
 };
 
 struct LeftMemory {

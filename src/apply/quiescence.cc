@@ -19,6 +19,8 @@ constexpr uint64_t kForeignStackScan = 256 << 10;
 constexpr uint64_t kMaxStackScan = uint64_t{64} << 20;
 constexpr uint64_t kMaxTotalScan = uint64_t{1} << 30;
 constexpr size_t kMaxScansPerThread = 16;
+constexpr uint64_t kRedZoneBytes = 128;
+constexpr size_t kLongestCall = 7;
 constexpr size_t kFirstBufferWords = 8 << 10;
 // Of the ucontext behind a signal handler's return address.
 constexpr uint64_t kSavedSpOffset = 8 + 40 + 15 * 8;
@@ -199,6 +201,7 @@ class QuiescenceChecker::Check {
     std::vector<Scan> scans;
     for (size_t i = first; i < states_.size(); ++i) {
       look_at_pc(i);
+      look_at_registers(i);
       TRY(plan_scan(i, RunAddr(registers(i).rsp), scans));
     }
     while (!scans.empty()) {
@@ -220,6 +223,34 @@ class QuiescenceChecker::Check {
     if (ranges_.overwritten(pc)) answer_.overwritten_is_clear = false;
     states_[i].hit = ranges_.find_pc(pc);
     states_[i].pc_inside = states_[i].hit != nullptr;
+  }
+
+  void look_at_registers(size_t i) {
+    if (query_.memory.empty()) return;
+    const DwarfRegisters values = dwarf_registers(registers(i));
+    for (size_t number = 0; number < values.size(); ++number)
+      if (number != kDwarfPc) note_address(values[number]);
+    // Leaf functions keep what they have below the stack pointer (psABI 3.2.2).
+    std::array<uint64_t, kRedZoneBytes / 8> below{};
+    const RunAddr from((registers(i).rsp - kRedZoneBytes) & ~uint64_t{7});
+    if (static_cast<int64_t>(registers(i).orig_rax) < 0 && pages_.read(from, {reinterpret_cast<uint8_t *>(below.data()), sizeof below}))
+      for (const uint64_t word : below) note_address(word);
+  }
+
+  void note_address(uint64_t word) {
+    const RunAddr at(word);
+    const bool within = std::any_of(query_.memory.begin(), query_.memory.end(), [&](const RunRange &range) { return range.contains(at); });
+    if (within && !follows_call(at)) answer_.memory_is_held = true;
+  }
+
+  // Direct calls are e8 rel32, others ff /2 of two to seven bytes.
+  bool follows_call(RunAddr at) {
+    std::array<uint8_t, kLongestCall> before{};
+    if (!pages_.read(RunAddr(at.value - before.size()), before)) return false;
+    const auto back = [&](size_t bytes) { return before[before.size() - bytes]; };
+    if (back(5) == 0xe8) return true;
+    constexpr size_t kSizes[] = {2, 3, 4, 6, 7};
+    return std::any_of(std::begin(kSizes), std::end(kSizes), [&](size_t bytes) { return back(bytes) == 0xff && (back(bytes - 1) & 0x38) == 0x10; });
   }
 
   Status plan_scan(size_t i, RunAddr from, std::vector<Scan> &out) {
@@ -275,6 +306,8 @@ class QuiescenceChecker::Check {
   void scan_words(const Scan &scan, std::span<const uint64_t> words) {
     for (const uint64_t word : words)
       if (ranges_.may_hold(word)) note_word(scan.thread, RunAddr(word));
+    if (!query_.memory.empty())
+      for (const uint64_t word : words) note_address(word);
     collect_frames(scan, words);
   }
 

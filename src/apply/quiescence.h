@@ -29,6 +29,7 @@ struct QuiescenceQuery {
   std::vector<std::string> names;
   std::vector<RunRange> overwritten;  // bytes behind the first of each redirect: no thread may resume in them
   std::vector<const Record *> gates;  // records whose gates may hold threads
+  std::vector<RunRange> memory;       // whether a thread has an address of it in hand is asked, too
 };
 
 struct ThreadInside {
@@ -42,6 +43,8 @@ struct QuiescenceAnswer {
   std::vector<ThreadInside> inside;
   std::vector<pid_t> at_gates;       // waiting there, and not inside
   bool overwritten_is_clear = true;  // redirects can be written without disturbing anyone
+  // A register or a word of a stack is such an address, and not just what a call left there: what it leads to may be used yet.
+  bool memory_is_held = false;
 };
 
 class QuiescenceChecker {

@@ -218,9 +218,11 @@ class Switcher {
   Status commit(const EntryReport &entries) {
     TRY(board_.switch_to(version_, entries));
     if (!can_settle_later_) TRY(board_.settle(version_));
-    if (version_ == Version::old_code)
-      report_.memory_is_unused = TRY(checker_.check(world_, memory_query(transaction_), session_.maps)).inside.empty();
-    report_.threads = SeenThreads(world_);
+    if (version_ == Version::old_code) {
+      const QuiescenceAnswer answer = TRY(checker_.check(world_, memory_query(transaction_), session_.maps));
+      report_.memory_is_unused = answer.inside.empty();
+      report_.threads = SeenThreads(world_, answer);
+    }
     switched_ = true;
     return {};
   }
