@@ -32,7 +32,12 @@ class VariableHazards {
           !post_.object(now.object).sections[now.section].is_variable())
         continue;
       for (const Difference &gone : in_.comparison->differences()) {
-        if (gone.change != Change::removed || gone.object != now.object || !may_be_one(gone, now)) continue;
+        if (gone.change != Change::removed || gone.object != now.object) continue;
+        if (without_numbers(gone.name) == without_numbers(now.name) && is_thread_local(pre_, gone) != is_thread_local(post_, now)) {
+          tell_storage(now);
+          break;
+        }
+        if (!may_be_one(gone, now)) continue;
         out_.push_back({"renamed",
                         now.name,
                         cat("it is new, and ", gone.name,
@@ -42,6 +47,18 @@ class VariableHazards {
         break;
       }
     }
+  }
+  static bool is_thread_local(const Program &program, const Difference &difference) {
+    const ObjectSection &section = program.object(difference.object).sections[difference.section];
+    return section.is_variable() && !is_plain_variable(section);
+  }
+  void tell_storage(const Difference &now) {
+    const bool apart = is_thread_local(post_, now);
+    out_.push_back({"renamed",
+                    now.name,
+                    cat("it was ", apart ? "one for all threads and is one for each now" : "one for each thread and is one for all now",
+                        ", and what the running program has in it is lost: new code begins with its initial value"),
+                    {}});
   }
   bool may_be_one(const Difference &gone, const Difference &now) const {
     const ObjectSection &old = pre_.object(gone.object).sections[gone.section];
