@@ -104,13 +104,12 @@ struct ThreadBlockCode {
   // At 0 a function without arguments that returns the calling thread's block, and makes it first when there is none.
   Part keeper;
   uint32_t prepare_at = 0;  // hook: makes the key
-  uint32_t release_at = 0;  // hook: gives up key and blocks
+  uint32_t release_at = 0;  // hook: gives up the key; blocks stay as they are
   // Both return the distance of the block and leave all other registers and flags alone.
   Part from_thread_pointer;
   Part from_own_block;
 };
 inline constexpr uint64_t kThreadControlBytes = 40;
-inline constexpr uint64_t kThreadControlKeepsAt = 5;  // one byte: 1 if `release` must leave the blocks
 inline constexpr uint64_t kThreadControlTemplateBytesAt = 16;
 inline constexpr uint64_t kThreadControlBlockBytesAt = 24;
 inline constexpr uint64_t kThreadControlTemplateAt = 32;

@@ -10,23 +10,12 @@
 #include <cstring>
 
 #include "arch/x86_common.h"
+#include "arch/x86_emit.h"
 
 namespace suture::x86 {
 namespace {
 
-constexpr uint8_t kRax = 0, kStackPointer = 4, kR11 = 11;
-constexpr uint8_t kNop = 0x90;
-
-void append(Bytes &out, std::initializer_list<uint8_t> bytes) { out.insert(out.end(), bytes); }
-uint32_t append_field(Bytes &out, int64_t value = 0) {
-  const auto field = static_cast<uint32_t>(static_cast<int32_t>(value));
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<uint8_t>(field >> shift));
-  return static_cast<uint32_t>(out.size() - 4);
-}
-
-// lea -128(%rsp),%rsp and back: over the red zone (psABI 3.2.2), and no flag is touched.
-void leave_red_zone(Bytes &out) { append(out, {0x48, 0x8d, 0x64, 0x24, 0x80}); }
-void enter_red_zone(Bytes &out) { append(out, {0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00}); }
+constexpr uint8_t kNop = 0x90, kJump = 0xe9, kCall = 0xe8;
 
 // lea disp32(%base),%reg. `base` is none that needs a SIB byte.
 void append_lea(Bytes &out, uint8_t reg, uint8_t base, int64_t displacement) {
@@ -61,11 +50,10 @@ void take_place(BlockAccess &out, size_t insn_bytes, uint8_t opcode) {
   out.instead[0] = opcode;
   out.stub_field_at = 1;
 }
-constexpr uint8_t kJump = 0xe9, kCall = 0xe8;
 
-class Access {
+class LocalAccess {
  public:
-  Access(ByteView code, uint32_t field_at, EdgeKind kind, int64_t offset) : code_(code), field_at_(field_at), kind_(kind), offset_(offset) {
+  LocalAccess(ByteView code, uint32_t field_at, EdgeKind kind, int64_t offset) : code_(code), field_at_(field_at), kind_(kind), offset_(offset) {
     ZydisDecoder decoder;
     ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     decoded_ = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn_, operands_.data())) && insn_.length >= kJumpBytes;
@@ -268,7 +256,7 @@ class Access {
 }  // namespace
 
 std::optional<BlockAccess> block_access(ByteView code, uint32_t field_at, EdgeKind access, int64_t offset) {
-  return Access(code, field_at, access, offset).run();
+  return LocalAccess(code, field_at, access, offset).run();
 }
 
 }  // namespace suture::x86

@@ -3,16 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arch/x86_emit.h"
+
 namespace suture::x86 {
 namespace {
-
-constexpr uint8_t kStackPointer = 4;
-
-void append(Bytes &out, std::initializer_list<uint8_t> bytes) { out.insert(out.end(), bytes); }
-void append_field(Bytes &out, int64_t value) {
-  const auto field = static_cast<uint32_t>(static_cast<int32_t>(value));
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<uint8_t>(field >> shift));
-}
 
 // mov slot(%rip),%reg, and lea offset(%reg),%reg where there is one. `reg` has four bits.
 FarForm load_address(uint8_t reg, int64_t offset) {
@@ -20,11 +14,11 @@ FarForm load_address(uint8_t reg, int64_t offset) {
   FarForm form;
   append(form.code, {static_cast<uint8_t>(0x48 | high << 2), 0x8b, static_cast<uint8_t>(0x05 | low << 3)});
   form.slot_field_at = 3;
-  append_field(form.code, 0);
+  (void)append_field(form.code);
   if (offset == 0) return form;
   append(form.code, {static_cast<uint8_t>(0x48 | high << 2 | high), 0x8d, static_cast<uint8_t>(0x80 | low << 3 | low)});
   if (low == kStackPointer) form.code.push_back(0x24);
-  append_field(form.code, offset);
+  (void)append_field(form.code, offset);
   return form;
 }
 
@@ -70,11 +64,11 @@ std::optional<FarForm> through_register(ByteView insn, uint32_t field_at, int64_
   for (const uint8_t candidate : {uint8_t{6}, uint8_t{7}, uint8_t{3}})  // rsi, rdi, rbx
     if (scratch == 0 && candidate != digit && candidate != other) scratch = candidate;
   FarForm form;
-  append(form.code, {0x48, 0x8d, 0x64, 0x24, 0x80});           // lea -128(%rsp),%rsp
+  leave_red_zone(form.code);
   append(form.code, {static_cast<uint8_t>(0x50 | scratch)});   // push
   append(form.code, {0x48, 0x8b, static_cast<uint8_t>(0x05 | scratch << 3)});
   form.slot_field_at = static_cast<uint32_t>(form.code.size());
-  append_field(form.code, 0);
+  (void)append_field(form.code);
   Bytes moved(insn.begin(), insn.end());
   clear_base_extension(moved, prefix);
   moved[field_at - 1] = static_cast<uint8_t>(0x80 | digit << 3 | scratch);
@@ -82,7 +76,7 @@ std::optional<FarForm> through_register(ByteView insn, uint32_t field_at, int64_
   std::memcpy(moved.data() + field_at, &field, sizeof field);
   form.code.insert(form.code.end(), moved.begin(), moved.end());
   append(form.code, {static_cast<uint8_t>(0x58 | scratch)});              // pop
-  append(form.code, {0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00});    // lea 128(%rsp),%rsp
+  enter_red_zone(form.code);
   return form;
 }
 

@@ -12,7 +12,7 @@ namespace {
 using To = ThreadBlockCode::To;
 
 // clang-format off
-// System calls: 9 mmap, 11 munmap, 14 rt_sigprocmask (2 sets the mask); Linux, arch/x86/entry/syscalls/syscall_64.tbl.
+// System calls: 9 mmap, 14 rt_sigprocmask (2 sets the mask); Linux, arch/x86/entry/syscalls/syscall_64.tbl.
 constexpr uint8_t kKeeper[] = {
     // block: a function: the calling thread's block
     0xf3, 0x0f, 0x1e, 0xfa,                           // endbr64
@@ -146,13 +146,13 @@ constexpr uint8_t kKeeper[] = {
     0x83, 0x3d, 0, 0, 0, 0, 0,                        // cmp dword [rip + control],0x0
     0x74, 0x90,                                       // je make_key
     0xc3,                                             // ret
-    // release: a hook: the key, whose destructor is in the patch, is made once more without one
+    // release: a hook: the key, whose destructor is in the patch, is made once more without one; blocks stay, since something may have their address
     0xf3, 0x0f, 0x1e, 0xfa,                           // endbr64
     0x53,                                             // push rbx
     0x48, 0x8d, 0x1d, 0, 0, 0, 0,                     // lea rbx,[rip + control]
     0x8b, 0x3b,                                       // mov edi,dword [rbx]
     0x83, 0xef, 0x01,                                 // sub edi,0x1
-    0x72, 0x29,                                       // jb unmap
+    0x72, 0x29,                                       // jb released
     0xc7, 0x03, 0, 0, 0, 0,                           // mov dword [rbx],0x0
     0xe8, 0, 0, 0, 0,                                 // call delete
     0x48, 0x83, 0xec, 0x10,                           // sub rsp,0x10
@@ -162,20 +162,8 @@ constexpr uint8_t kKeeper[] = {
     0x8b, 0x3c, 0x24,                                 // mov edi,dword [rsp]
     0x48, 0x83, 0xc4, 0x10,                           // add rsp,0x10
     0x85, 0xc0,                                       // test eax,eax
-    0x75, 0x05,                                       // jne unmap
+    0x75, 0x05,                                       // jne released
     0xe8, 0, 0, 0, 0,                                 // call delete
-    // unmap:
-    0x80, 0x7b, 0x05, 0,                              // cmp byte [rbx+0x5],0x0
-    0x75, 0x1d,                                       // jne released
-    0x48, 0x8b, 0x7b, 0x08,                           // mov rdi,[rbx+0x8]
-    0x48, 0x85, 0xff,                                 // test rdi,rdi
-    0x74, 0x14,                                       // je released
-    0x48, 0x8b, 0x07,                                 // mov rax,[rdi]
-    0x48, 0x89, 0x43, 0x08,                           // mov [rbx+0x8],rax
-    0x48, 0x8b, 0x73, 0x18,                           // mov rsi,[rbx+0x18]
-    0xb8, 0x0b, 0, 0, 0,                              // mov eax,0xb
-    0x0f, 0x05,                                       // syscall
-    0xeb, 0xdd,                                       // jmp unmap
     // released:
     0x31, 0xc0,                                       // xor eax,eax
     0x5b,                                             // pop rbx

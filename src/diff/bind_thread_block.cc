@@ -14,7 +14,6 @@ using Kind = ObjectSection::Kind;
 using To = ThreadBlockCode::To;
 
 constexpr const char *kOwnBlock = "_TLS_MODULE_BASE_";  // TLS descriptors for x86 (Oliva), 3.4.3: what local-dynamic code asks for
-constexpr const char *kAtThreadExit = "__cxa_thread_atexit";  // Itanium C++ ABI 3.3.5.2; glibc's has a suffix
 
 bool is_thread_local(const ObjectSection &section) { return section.kind == Kind::tls_data || section.kind == Kind::tls_bss; }
 
@@ -225,9 +224,6 @@ Result<Binder::Target> Binder::call_target(const std::string &name) {
 
 void Binder::add_thread_block_hooks() {
   if (!thread_block_) return;
-  // What was left for a thread's end gets the variable's address.
-  const bool kept = std::any_of(names_used_.begin(), names_used_.end(), [](const std::string &name) { return name.starts_with(kAtThreadExit); });
-  out_.pieces[thread_block_->control].bytes[kThreadControlKeepsAt] = kept ? 1 : 0;
   PatchAuthorCode &author = out_.author;
   if (author.hooks.empty()) {
     author.hook_runner = add_piece(code_piece("suture_run_hook_", in_.post->arch().value_writer().runner));

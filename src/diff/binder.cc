@@ -297,7 +297,6 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
     return Error::refused("the image has no slot for local-dynamic thread-local access that located code uses");
   }
   const std::string &name = post.name(reference.place.name);
-  names_used_.insert(name);
   if (const auto ifunc = post.ifunc(reference.place.name)) return resolve_ifunc(reference, *ifunc, use);
   if (const auto definition = post.definition(name)) {
     const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];

@@ -6,7 +6,6 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "diff/make_patch.h"
 
@@ -136,7 +135,6 @@ class Binder {
   std::map<std::string, uint32_t> stubs_;
   std::map<uint32_t, std::pair<Place, bool>> sources_;  // piece -> where it comes from; true for an item
   std::deque<uint32_t> queue_;
-  std::set<std::string> names_used_;  // of what carried code refers to by name
   std::optional<ThreadBlock> thread_block_;
   std::multimap<std::string, const DynamicReloc *> relocs_by_name_;
   std::map<uint64_t, uint64_t> stub_of_slot_;
