@@ -11,8 +11,8 @@
 
 #include "construct.h"
 
-NOINLINE static int twice(int value) { return 2 * value; }
-NOINLINE static int thrice(int value) { return 3 * value; }
+NOINLINE static int tls_twice(int value) { return 2 * value; }
+NOINLINE static int tls_thrice(int value) { return 3 * value; }
 
 static volatile int handled;
 
@@ -24,7 +24,7 @@ static __thread long fresh_table[16] = {[3] = 30, [7] = 70};
 static __thread const char *fresh_text = "fresh";
 static __thread int *fresh_pointer = &at_home;
 static __thread char fresh_aligned[192] __attribute__((aligned(128)));
-static __thread int (*fresh_call)(int) = twice;
+static __thread int (*fresh_call)(int) = tls_twice;
 static __thread double fresh_sum = 0.5;
 __attribute__((tls_model("initial-exec"))) static __thread int fresh_initial = 21;
 __attribute__((tls_model("local-dynamic"))) static __thread int fresh_dynamic_a = 22;
@@ -43,7 +43,7 @@ NOINLINE int new_tls_step(int by, int index) {
   fresh_dynamic_b += 2 * by;
   fresh_general ^= by;
   fresh_aligned[index] = (char)by;
-  if (fresh_zero < -2) fresh_call = thrice;
+  if (fresh_zero < -2) fresh_call = tls_thrice;
   return fresh_global + (int)fresh_table[3] + fresh_initial + fresh_dynamic_a + fresh_dynamic_b + fresh_general;
 #else
   return by * 9 + (index ^ by) * 31 + handled;
