@@ -16,16 +16,6 @@ bool is_reverted(const Result<EntryReport> &entries) {
                                 [](RecordState s) { return s == RecordState::reverted; });
 }
 
-AppliedPatch::State state_of(const Process &process, const Transaction &transaction) {
-  const Result<EntryReport> entries = read_entries(process, transaction);
-  if (is_reverted(entries)) return AppliedPatch::State::reverted;
-  const bool whole = transaction.units.size() == transaction.units.front().unit_count;
-  const bool applied = entries && whole &&
-                       std::all_of(entries->states.begin(), entries->states.end(),
-                                   [](RecordState s) { return s == RecordState::applied; });
-  return applied ? AppliedPatch::State::applied : AppliedPatch::State::interrupted;
-}
-
 // A later patch of the same mapped image that contains this one's fixes.
 const FoundRecord *superseding(const std::vector<FoundRecord> &records, const Record &unit) {
   for (const FoundRecord &other : records)
@@ -34,6 +24,21 @@ const FoundRecord *superseding(const std::vector<FoundRecord> &records, const Re
         other.record.lineage().replaces(unit.lineage()))
       return &other;
   return nullptr;
+}
+
+// Of what is recorded as applied, entries may lead to old code all the same: the library was unloaded and loaded again.
+AppliedPatch::State state_of(const Process &process, const std::vector<FoundRecord> &records, const Transaction &transaction) {
+  const Result<EntryReport> entries = read_entries(process, transaction);
+  if (is_reverted(entries)) return AppliedPatch::State::reverted;
+  const bool whole = transaction.units.size() == transaction.units.front().unit_count;
+  const bool applied = entries && whole &&
+                       std::all_of(entries->states.begin(), entries->states.end(),
+                                   [](RecordState s) { return s == RecordState::applied; });
+  // A later patch may have given back what only this one had replaced.
+  const bool led_elsewhere = std::any_of(transaction.units.begin(), transaction.units.end(),
+                                         [&](const Record &unit) { return superseding(records, unit) != nullptr; });
+  const bool in_effect = applied && (led_elsewhere || !entries->any_is(EntryState::old_code));
+  return in_effect ? AppliedPatch::State::applied : AppliedPatch::State::interrupted;
 }
 
 AppliedPatch describe(const std::vector<FoundRecord> &records, const Record &unit, AppliedPatch::State state) {
@@ -142,7 +147,7 @@ Result<std::vector<AppliedPatch>> read_applied(pid_t pid) {
   for (const Module &module : TRY(find_modules(process, maps)))
     for (const ColdPatchRecord &cold : module.cold_patches) out.push_back(describe(module, cold));
   for (const Transaction &transaction : group_transactions(records)) {
-    const AppliedPatch::State state = state_of(process, transaction);
+    const AppliedPatch::State state = state_of(process, records, transaction);
     for (const Record &unit : transaction.units) out.push_back(describe(records, unit, state));
   }
   return out;

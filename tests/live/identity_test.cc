@@ -100,6 +100,22 @@ TEST_F(Identity, EveryCopyOfALibraryIsPatched) {  // 33
   expect_same(before, take_snapshot(target.pid()));
 }
 
+TEST_F(Identity, ALibraryThatWasLoadedAgainIsNotTakenForPatched) {
+  TargetProgram target("reloads", {TargetProgram::path_of("answer_lib.so")});
+  SKIP_UNLESS_SUPPORTED(target);
+  const HotImage hot = new_answer("answer_lib.so");
+  ASSERT_TRUE(apply_hot({&hot}, target.pid(), {}).has_value());
+  EXPECT_EQ(target.ask("report")["answer"], 2);
+  EXPECT_EQ(target.ask("reload")["answer"], 1);
+  const Result<std::vector<AppliedPatch>> applied = read_applied(target.pid());
+  ASSERT_TRUE(applied.has_value());
+  for (const AppliedPatch &patch : *applied) EXPECT_NE(patch.state, AppliedPatch::State::applied);
+  ASSERT_TRUE(apply_hot({&hot}, target.pid(), {}).has_value());
+  EXPECT_EQ(target.ask("report")["answer"], 2);
+  ASSERT_TRUE(revert_hot(hot.patch_id, target.pid(), {}).has_value());
+  EXPECT_EQ(target.ask("report")["answer"], 1);
+}
+
 TEST_F(Identity, SymbolsAreFoundThroughTheOldStyleOfHashToo) {
   TargetProgram target("copies", {TargetProgram::path_of("answer_lib.so")});
   SKIP_UNLESS_SUPPORTED(target);
