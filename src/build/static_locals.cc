@@ -20,7 +20,7 @@ constexpr unsigned kMaxScopeDepth = 200;
 
 // Constants are numbered like variables.
 bool may_be_static_local(const ObjectSection &section) {
-  return section.is_variable() || section.kind == ObjectSection::Kind::rodata || section.kind == ObjectSection::Kind::relro;
+  return section.is_variable() || section.is_constant();
 }
 
 bool has_numbered_data(const ObjectGraph &graph) {

@@ -10,12 +10,9 @@ namespace suture {
 
 namespace {
 
-using Kind = ObjectSection::Kind;
 using To = ThreadBlockCode::To;
 
 constexpr const char *kOwnBlock = "_TLS_MODULE_BASE_";  // TLS descriptors for x86 (Oliva), 3.4.3: what local-dynamic code asks for
-
-bool is_thread_local(const ObjectSection &section) { return section.kind == Kind::tls_data || section.kind == Kind::tls_bss; }
 
 PatchPiece data_piece(std::string name, uint64_t alignment, uint64_t size_bytes) {
   PatchPiece piece;
@@ -55,7 +52,7 @@ std::optional<Binder::ThreadVariable> Binder::new_thread_variable(const Referenc
     variable.place = post.section_place(definition->object, symbol.section);
     variable.offset += static_cast<int64_t>(symbol.value);
   }
-  if (variable.place.kind != Place::Kind::section || !is_thread_local(post.section(variable.place)) ||
+  if (variable.place.kind != Place::Kind::section || !post.section(variable.place).is_thread_local() ||
       in_.comparison->of(variable.place.object, variable.place.section) != Change::added)
     return std::nullopt;
   return variable;
@@ -73,50 +70,53 @@ bool Binder::reaches_new_thread_variable(uint32_t object, uint32_t section, uint
 
 Result<Binder::BoundTls> Binder::bind_in_thread_block(const TlsSite &site) {
   const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
-  const Reference reference = in_.post->reference(site.object, site.section, site.edge);
-  const std::optional<CodeInstruction> holder = instruction_with(site.object, site.section, edge.offset);
-  if (!holder) return Error::refused("its code cannot be decoded");
   TRY(begin_thread_block());
-  const auto variable = new_thread_variable(reference);
-  if (variable && in_.twins->ambiguous(variable->place.object, variable->place.section))
-    return Error::refused(cat("whether ", in_.post->program().describe(variable->place), " is new, or which of several of the old code, cannot be told"));
+  const auto variable = new_thread_variable(in_.post->reference(site.object, site.section, site.edge));
   const int64_t offset = variable ? TRY(offset_in_thread_block(*variable)) : 0;
-  BoundTls bound;
-  bound.end = edge.offset + 1;
   const bool counts_from_block = edge.kind == EdgeKind::tls_dtp_off32 && !in_.image->has_first_tls_block();
-  if (counts_from_block && !in_.image->tls) {  // the call before it has returned the patch's block
-    bound.edges = {{edge.offset, 4, false, true, PatchEdge::To::constant, 0, 0, 0, offset}};
-    return bound;
-  }
-  const uint64_t begin = holder->at;
-  const auto access = in_.post->arch().block_access(ByteView(site.contents).subspan(begin), static_cast<uint32_t>(edge.offset - begin), edge.kind, offset);
-  const std::string name = in_.post->program().describe(reference.place);
-  if (!access)
-    return Error::refused(cat(name, " is new thread-local data, which the patch keeps by itself, and the instruction at byte ", begin,
+  if (!counts_from_block || in_.image->tls) return lead_to_thread_block(site, offset, counts_from_block);
+  BoundTls bound;  // the call before it has returned the patch's block
+  bound.end = edge.offset + 1;
+  bound.edges = {{edge.offset, 4, false, true, PatchEdge::To::constant, 0, 0, 0, offset}};
+  return bound;
+}
+
+// Puts what the architecture has for it in the instruction's place, and its stub beside the function.
+Result<Binder::BoundTls> Binder::lead_to_thread_block(const TlsSite &site, int64_t offset, bool counts_from_own_block) {
+  const Edge &edge = in_.post->program().object(site.object).sections[site.section].edges[site.edge];
+  const std::string name = in_.post->program().describe(in_.post->reference(site.object, site.section, site.edge).place);
+  const std::optional<CodeInstruction> insn = instruction_with(site.object, site.section, edge.offset);
+  if (!insn) return Error::refused("its code cannot be decoded");
+  const auto access = in_.post->arch().block_access(ByteView(site.contents).subspan(insn->at), static_cast<uint32_t>(edge.offset - insn->at), edge.kind, offset);
+  const bool has_other_fields = insn->edge_count != 1;
+  if (!access || (has_other_fields && (access->moved_end == 0 || site.edge != insn->first_edge)))
+    return Error::refused(cat(name, " is new thread-local data, which the patch keeps by itself, and the instruction at byte ", insn->at,
                               " cannot be led there"))
         .with_next("write the access in another way (by a pointer to the variable, say), or keep the value elsewhere");
-  const bool whole = access->moved_end != 0 || access->instead.size() > holder->insn.size_bytes;  // of the instruction or sequence, or else one field
-  if (holder->edge_count != 1 && (!whole || site.edge != holder->first_edge)) return Error::refused("it refers to new thread-local data and to something else in one instruction");
-  std::copy(access->instead.begin(), access->instead.end(), site.contents.begin() + static_cast<ptrdiff_t>(begin));
-  bound.end = std::max(bound.end, begin + access->instead.size());
+  std::copy(access->instead.begin(), access->instead.end(), site.contents.begin() + static_cast<ptrdiff_t>(insn->at));
+  BoundTls bound;
+  bound.end = std::max(edge.offset + 1, insn->at + access->instead.size());
   if (access->stub.empty()) return bound;
 
   PatchPiece stub = code_piece(cat(name, "@thread"), access->stub);
-  stub.alignment = 1;
-  const uint32_t finder = access->finds_distance ? TRY(distance_finder(counts_from_block)) : thread_block_->keeper;
-  stub.edges = {to_piece(access->call_field_at, finder)};
-  if (access->back_field_at != 0) stub.edges.push_back(to_piece(access->back_field_at, *piece_of({Place::Kind::section, site.object, site.section, 0, 0}), static_cast<int64_t>(holder->end()) - 4));
-  for (uint32_t e = site.edge + 1; access->moved_end != 0 && e < holder->first_edge + holder->edge_count; ++e) {
+  stub.edges = {to_piece(access->call_field_at, access->finds_distance ? TRY(distance_finder(counts_from_own_block)) : thread_block_->keeper)};
+  if (access->back_field_at != 0) {
+    const uint32_t function = *piece_of({Place::Kind::section, site.object, site.section, 0, 0});
+    stub.edges.push_back(to_piece(access->back_field_at, function, static_cast<int64_t>(insn->end()) - 4));
+  }
+  for (uint32_t e = site.edge + 1; has_other_fields && e < insn->first_edge + insn->edge_count; ++e) {
     PatchEdge further = TRY(bind_edge(site.object, site.section, e, {}));
-    further.offset = access->moved_end - (holder->end() - further.offset);
+    further.offset = access->moved_end - (insn->end() - further.offset);
     stub.edges.push_back(further);
   }
-  bound.edges = {to_piece(begin + access->stub_field_at, add_piece(std::move(stub)))};
+  bound.edges = {to_piece(insn->at + access->stub_field_at, add_piece(std::move(stub)))};
   return bound;
 }
 
 // Gives the variable its place in the block, and the block its initial value.
 Result<int64_t> Binder::offset_in_thread_block(const ThreadVariable &variable) {
+  if (in_.twins->ambiguous(variable.place.object, variable.place.section))
+    return Error::refused(cat("whether ", in_.post->program().describe(variable.place), " is new, or which of several of the old code, cannot be told"));
   ThreadBlock &block = *thread_block_;
   const auto [known, inserted] = block.offsets.try_emplace(variable.place, 0);
   if (!inserted) return static_cast<int64_t>(known->second) + variable.offset;

@@ -253,7 +253,7 @@ bool Binder::may_be_copied(const Place &place) const {
   if (section.name.starts_with(".gcc_except_table")) return true;
   const std::string name = in_.post->program().describe(place);
   if (name.starts_with("DW.ref.")) return true;
-  return (section.kind == Kind::rodata || section.kind == Kind::relro) && section.in_group;
+  return section.is_constant() && section.in_group;
 }
 
 Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offset, Access access, const Use &use) {

@@ -93,6 +93,7 @@ class Binder {
   std::optional<ThreadVariable> new_thread_variable(const Reference &reference) const;
   bool reaches_new_thread_variable(uint32_t object, uint32_t section, uint32_t edge) const;
   Result<BoundTls> bind_in_thread_block(const TlsSite &site);
+  Result<BoundTls> lead_to_thread_block(const TlsSite &site, int64_t offset, bool counts_from_own_block);
   Result<int64_t> offset_in_thread_block(const ThreadVariable &variable);
   Status begin_thread_block();
   Result<std::vector<PatchEdge>> thread_code_edges(const ThreadBlockCode::Part &part);

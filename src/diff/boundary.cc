@@ -52,7 +52,7 @@ class AddressSearch {
 
  private:
   static bool stays(const ObjectSection &section) {
-    return section.kind == Kind::code || section.kind == Kind::data || section.kind == Kind::rodata || section.kind == Kind::relro || section.kind == Kind::init;
+    return section.kind == Kind::code || section.kind == Kind::data || section.is_constant() || section.kind == Kind::init;
   }
 
   void look_at(uint32_t o, uint32_t s) {

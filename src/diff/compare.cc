@@ -302,7 +302,7 @@ class Comparer {
     }
   }
   static bool may_spread_to(const ObjectSection &section) {
-    return section.kind == Kind::code || section.kind == Kind::rodata || section.kind == Kind::relro;
+    return section.kind == Kind::code || section.is_constant();
   }
   // Cheap test before the reference is worked out: undefined and local symbols of unchanged sections are the many.
   bool targets_changed(const ObjectGraph &graph, const Edge &edge) const {
@@ -318,7 +318,7 @@ class Comparer {
     if (!place || out_.of(place->object, place->section) != Change::changed) return {};
     const ObjectSection &target = post_.program().section(*place);
     const std::string name = post_.program().describe(*place);
-    if (target.kind == Kind::rodata || target.kind == Kind::relro) return cat("refers to ", name, ", whose contents changed");
+    if (target.is_constant()) return cat("refers to ", name, ", whose contents changed");
     if (target.kind != Kind::code) return {};
     if (is_part_name(name)) return cat("its part ", name, " changed");
     if (reference.offset != 0 && reference.access == Access::address && entry_name(post_.program(), reference).empty()) return cat("it is part of ", name, ", which changed");

@@ -253,7 +253,7 @@ class DataHazards {
       for (uint32_t s = 1; s < pre_.object(o).sections.size(); ++s) {
         const ObjectSection &section = pre_.object(o).sections[s];
         const bool code = section.kind == Kind::code;
-        const bool data = section.kind == Kind::data || section.kind == Kind::rodata || section.kind == Kind::relro;
+        const bool data = section.kind == Kind::data || section.is_constant();
         const Place from = pre_.section_place(o, s);
         if ((!code && !data) || from == function) continue;
         for (uint32_t e = 0; e < section.edges.size(); ++e) {

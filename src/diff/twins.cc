@@ -231,17 +231,15 @@ class TwinFinder {
   // Constants have no state: of several that are equal any will do.
   void pair_equal_constants(const SectionList &left_a, const SectionList &left_b) {
     for (const uint32_t b : left_b) {
-      if (!is_constant(b_.sections[b]) || !is_known_by_contents(b_.sections[b])) continue;
+      if (!b_.sections[b].is_constant() || !is_known_by_contents(b_.sections[b])) continue;
       for (const uint32_t a : left_a)
         if (may_pair(a, b) && same_shape(a_.sections[a], b_.sections[b])) pair(a, b);
     }
   }
 
-  static bool is_constant(const ObjectSection &section) { return section.kind == ObjectSection::Kind::rodata || section.kind == ObjectSection::Kind::relro; }
-
   // A constant that is unlike each old one is new to its users, whichever it stands for: they are replaced, and bring it along.
   bool may_be_twins(uint32_t a, uint32_t b) const {
-    return !is_constant(b_.sections[b]) || same_shape(a_.sections[a], b_.sections[b]);
+    return !b_.sections[b].is_constant() || same_shape(a_.sections[a], b_.sections[b]);
   }
 
   CodeCache &pre_;

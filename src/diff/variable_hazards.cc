@@ -8,7 +8,7 @@ namespace suture {
 namespace {
 
 bool is_plain_variable(const ObjectSection &section) {
-  return section.kind == ObjectSection::Kind::data || section.kind == ObjectSection::Kind::bss;
+  return section.is_variable() && !section.is_thread_local();
 }
 
 class VariableHazards {
@@ -49,8 +49,7 @@ class VariableHazards {
     }
   }
   static bool is_thread_local(const Program &program, const Difference &difference) {
-    const ObjectSection &section = program.object(difference.object).sections[difference.section];
-    return section.is_variable() && !is_plain_variable(section);
+    return program.object(difference.object).sections[difference.section].is_thread_local();
   }
   void tell_storage(const Difference &now) {
     const bool apart = is_thread_local(post_, now);

@@ -88,6 +88,9 @@ struct ObjectSection {
   bool is_bss() const { return kind == Kind::bss || kind == Kind::tls_bss; }
   // The program's or a thread's: it has a value of its own in each running process.
   bool is_variable() const { return is_bss() || kind == Kind::data || kind == Kind::tls_data; }
+  bool is_thread_local() const { return kind == Kind::tls_data || kind == Kind::tls_bss; }
+  // Not merged ones.
+  bool is_constant() const { return kind == Kind::rodata || kind == Kind::relro; }
 };
 
 struct ObjectSymbol {

@@ -51,7 +51,7 @@ bool is_harmless_call(std::string_view name) {
 }
 
 bool is_plain_data(const ObjectSection &section) {
-  return section.is_variable() || section.kind == Kind::rodata || section.kind == Kind::relro || section.kind == Kind::init;
+  return section.is_variable() || section.is_constant() || section.kind == Kind::init;
 }
 
 }  // namespace
