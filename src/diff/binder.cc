@@ -14,6 +14,8 @@ namespace {
 
 using Kind = ObjectSection::Kind;
 
+constexpr std::string_view kPersonalityPointer = "DW.ref.";  // what gcc and clang call such pointers
+
 PatchPiece::Kind piece_kind(const ObjectSection &section) {
   switch (section.kind) {
     case Kind::code: return PatchPiece::Kind::code;
@@ -252,13 +254,15 @@ bool Binder::may_be_copied(const Place &place) const {
   if (section.kind == Kind::code) return true;
   if (section.name.starts_with(".gcc_except_table")) return true;
   const std::string name = in_.post->program().describe(place);
-  if (name.starts_with("DW.ref.")) return true;
+  if (name.starts_with(kPersonalityPointer)) return true;
   return section.is_constant() && section.in_group;
 }
 
 Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offset, Access access, const Use &use) {
   const Program &post = in_.post->program();
   const std::string name = post.describe(place);
+  // Of pointers to one personality routine any is as good.
+  if (in_.twins->ambiguous(place.object, place.section) && name.starts_with(kPersonalityPointer)) return Target{PatchEdge::To::piece, carry(place), 0, 0, 0, false};
   if (in_.twins->ambiguous(place.object, place.section))
     return Error::refused(cat("which of several ", name, " of the old code corresponds to it cannot be told"));
   if (const auto replaced = replaced_.find(place); replaced != replaced_.end() && !use.is_call && offset == 0 && access == Access::address)
