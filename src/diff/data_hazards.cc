@@ -90,8 +90,8 @@ class DataHazards {
         return consider_variable(difference);
       case Kind::tls_data:
       case Kind::tls_bss:
-        // New ones are kept by the patch (bind_thread_block.cc).
-        if (!added) add("tls", name, cat("thread-local data changed: ", difference.reason));
+        if (!added) return add("tls", name, cat("thread-local data changed: ", difference.reason));
+        out_.push_back({"tls", name, "new thread-local data; threads that run already have no room for it", kKeptPerThread});
         return;
       case Kind::init:
         return add("constructor", name,

@@ -26,6 +26,8 @@ struct Hazard {
   std::string settled;   // why or how it needs no allowance; empty when it does (PackageHazard::settled)
 };
 
+inline constexpr const char *kKeptPerThread = "per-thread";  // Hazard::settled: the patch keeps the variable (bind_thread_block.cc)
+
 struct PatchedFunction {
   std::string name;
   uint64_t old_size_bytes = 0;

@@ -114,6 +114,7 @@ bool is_package_id(std::string_view text) {
 std::string settlement_of(const PackageHazard &hazard) {
   if (hazard.settled == kSettledByEvidence) return "by evidence";
   if (hazard.settled == kSettledByKeeping) return "by the author: the running value stays";
+  if (hazard.settled == kSettledByBlocks) return "by the patch: it keeps one for each thread";
   if (hazard.settled == kSettledByWriting) return "by the author: the new value is written where the old one still stands";
   return hazard.allowed ? "by the author" : "no";
 }

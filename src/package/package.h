@@ -35,7 +35,8 @@ struct PackageHazard {
 inline constexpr std::string_view kSettledByEvidence = "evidence";      // it is no hazard: `detail` says why
 inline constexpr std::string_view kSettledByKeeping = "keep";           // the running value stays
 inline constexpr std::string_view kSettledByWriting = "write-if-old";  // the new value is written where the running one is the old
-inline constexpr std::string_view kSettled[] = {kSettledByEvidence, kSettledByKeeping, kSettledByWriting};
+inline constexpr std::string_view kSettledByBlocks = "per-thread";     // the patch keeps one for each thread
+inline constexpr std::string_view kSettled[] = {kSettledByEvidence, kSettledByKeeping, kSettledByWriting, kSettledByBlocks};
 // "by the author", "by evidence", ...; for people.
 std::string settlement_of(const PackageHazard &hazard);
 

@@ -28,6 +28,8 @@ namespace suture {
 
 namespace {
 
+static_assert(kSettledByBlocks == kKeptPerThread);
+
 namespace fs = std::filesystem;
 
 // Fewer functions than this share of the replaced image's code located means: not the build that was shipped.

@@ -67,7 +67,7 @@ std::string describe(const LoadedPair &pair) {
     out += cat(name_of(difference.change), " ", difference.name, ": ", difference.reason, "\n");
   if (out.empty()) out = "no difference\n";
   std::vector<std::string> notes;
-  for (const Hazard &hazard : find_data_hazards(pair.input(), notes)) out += cat("hazard ", hazard.kind, " ", hazard.item, ": ", hazard.detail, "\n");
+  for (const Hazard &hazard : find_data_hazards(pair.input(), notes)) out += cat("hazard ", hazard.kind, " ", hazard.item, ": ", hazard.detail, hazard.settled.empty() ? "" : cat(" (", hazard.settled, ")"), "\n");
   for (const std::string &note : notes) out += cat("note ", note, "\n");
   std::string patch = describe_patch(pair.input());
   for (size_t at; (at = patch.find(pair.shipped.path)) != std::string::npos;) patch.replace(at, pair.shipped.path.size(), "IMAGE");
