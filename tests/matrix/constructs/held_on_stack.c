@@ -9,10 +9,11 @@ typedef int (*held_function)(int);
 static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t held_changed = PTHREAD_COND_INITIALIZER;
 static int held_running, held_go, held_result;
+static volatile int held_one = 1;
 
-NOINLINE static int held_old(int x) { return x + 1; }
+NOINLINE static int held_old(int x) { return x * 13 + 1; }
 #ifdef FIXED
-NOINLINE static int held_new(int x) { return x + 2; }
+NOINLINE static int held_new(int x) { return x * 13 + 2; }
 #endif
 
 NOINLINE const char *held_text(int which) {
@@ -33,8 +34,8 @@ NOINLINE held_function held_pointer(int which) {
 
 static void *held_thread(void *unused) {
   (void)unused;
-  const char *volatile text = held_text(1);
-  const held_function volatile function = held_pointer(1);
+  const char *volatile text = held_text(held_one);
+  const held_function volatile function = held_pointer(held_one);
   pthread_mutex_lock(&held_lock);
   held_running = 1;
   pthread_cond_broadcast(&held_changed);
@@ -62,7 +63,8 @@ int check_held_on_stack(int fixed) {
     EXPECT(held_result == 232);
     held_running = 0;
   }
-  EXPECT(strcmp(held_text(1), fixed ? "a text of the fix alone" : "a text") == 0);
-  EXPECT(held_pointer(1)(1) == (fixed ? 3 : 2));
+  EXPECT(strcmp(held_text(held_one), fixed ? "a text of the fix alone" : "a text") == 0);
+  EXPECT(held_pointer(held_one)(1) == (fixed ? 15 : 14));
+  EXPECT(held_pointer(1 - held_one)(1) == 14);
   return 1;
 }

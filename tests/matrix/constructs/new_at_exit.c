@@ -1,4 +1,6 @@
 // New code that leaves a function of its own to be called when the program ends, which is after the revert.
+// atexit is in the static part of the C library; of these linkers it is not known what they take from there, and applying is refused.
+// matrix-not: -fuse-ld=gold -fuse-ld=lld
 #include <stdlib.h>
 
 #include "construct.h"
