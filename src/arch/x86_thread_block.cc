@@ -12,7 +12,7 @@ namespace {
 using To = ThreadBlockCode::To;
 
 // clang-format off
-// System calls: 9 mmap, 14 rt_sigprocmask (2 sets the mask); Linux, arch/x86/entry/syscalls/syscall_64.tbl.
+// System call 9 is mmap (Linux, arch/x86/entry/syscalls/syscall_64.tbl): allocating calls it, too, so that a process that is confined allows it.
 constexpr uint8_t kKeeper[] = {
     // block: a function: the calling thread's block
     0xf3, 0x0f, 0x1e, 0xfa,                           // endbr64
@@ -28,27 +28,14 @@ constexpr uint8_t kKeeper[] = {
     0x5b,                                             // pop rbx
     0xc3,                                             // ret
     // first: there is no key yet
-    0xe8, 0x04, 0x01, 0, 0,                           // call make_key
+    0xe8, 0xcc, 0, 0, 0,                              // call make_key
     0x85, 0xc0,                                       // test eax,eax
     0x74, 0xe4,                                       // je find
     // give_up: no key or no memory is left: what the C library does with its own thread-local data, too
     0x0f, 0x0b,                                       // ud2
-    // new: with signals held off, whose handlers may want the block, too
+    // new: the thread has none
     0x41, 0x54,                                       // push r12
-    0x41, 0x55,                                       // push r13
-    0x48, 0x83, 0xec, 0x10,                           // sub rsp,0x10
-    0x41, 0xba, 0x08, 0, 0, 0,                        // mov r10d,0x8
-    0x48, 0x83, 0x0c, 0x24, 0xff,                     // or [rsp],0xffffffffffffffff
-    0x48, 0x89, 0xe6,                                 // mov rsi,rsp
-    0x48, 0x8d, 0x54, 0x24, 0x08,                     // lea rdx,[rsp+0x8]
-    0x31, 0xff,                                       // xor edi,edi
-    0xb8, 0x0e, 0, 0, 0,                              // mov eax,0xe
-    0x0f, 0x05,                                       // syscall
-    0x8b, 0x3b,                                       // mov edi,dword [rbx]
-    0xff, 0xcf,                                       // dec edi
-    0xe8, 0, 0, 0, 0,                                 // call get
-    0x48, 0x85, 0xc0,                                 // test rax,rax
-    0x0f, 0x85, 0x9f, 0, 0, 0,                        // jne have
+    0x48, 0x83, 0xec, 0x08,                           // sub rsp,0x8
     0x4c, 0x8b, 0x63, 0x08,                           // mov r12,[rbx+0x8]
     // look: a block that a thread left
     0x4d, 0x85, 0xe4,                                 // test r12,r12
@@ -69,7 +56,7 @@ constexpr uint8_t kKeeper[] = {
     0xb8, 0x09, 0, 0, 0,                              // mov eax,0x9
     0x0f, 0x05,                                       // syscall
     0x48, 0x3d, 0, 0xf0, 0xff, 0xff,                  // cmp rax,0xfffffffffffff000
-    0x77, 0x82,                                       // ja give_up
+    0x77, 0xb2,                                       // ja give_up
     0x49, 0x89, 0xc4,                                 // mov r12,rax
     0x41, 0xc7, 0x44, 0x24, 0x08, 0x01, 0, 0, 0,      // mov dword [r12+0x8],0x1
     0x48, 0x8b, 0x43, 0x08,                           // mov rax,[rbx+0x8]
@@ -90,22 +77,21 @@ constexpr uint8_t kKeeper[] = {
     0xf3, 0xaa,                                       // rep stos byte es:[rdi],al
     0x8b, 0x3b,                                       // mov edi,dword [rbx]
     0xff, 0xcf,                                       // dec edi
+    0xe8, 0, 0, 0, 0,                                 // call get
+    0x48, 0x85, 0xc0,                                 // test rax,rax
+    0x75, 0x19,                                       // jne have
+    0x8b, 0x3b,                                       // mov edi,dword [rbx]
+    0xff, 0xcf,                                       // dec edi
     0x4c, 0x89, 0xe6,                                 // mov rsi,r12
     0xe8, 0, 0, 0, 0,                                 // call set
     0x85, 0xc0,                                       // test eax,eax
-    0x0f, 0x85, 0x2c, 0xff, 0xff, 0xff,               // jne give_up
+    0x0f, 0x85, 0x4e, 0xff, 0xff, 0xff,               // jne give_up
     0x4c, 0x89, 0xe0,                                 // mov rax,r12
-    // have: signals as they were
-    0x49, 0x89, 0xc4,                                 // mov r12,rax
-    0xbf, 0x02, 0, 0, 0,                              // mov edi,0x2
-    0x48, 0x8d, 0x74, 0x24, 0x08,                     // lea rsi,[rsp+0x8]
-    0x31, 0xd2,                                       // xor edx,edx
-    0x41, 0xba, 0x08, 0, 0, 0,                        // mov r10d,0x8
-    0xb8, 0x0e, 0, 0, 0,                              // mov eax,0xe
-    0x0f, 0x05,                                       // syscall
-    0x4c, 0x89, 0xe0,                                 // mov rax,r12
-    0x48, 0x83, 0xc4, 0x10,                           // add rsp,0x10
-    0x41, 0x5d,                                       // pop r13
+    0xeb, 0x09,                                       // jmp done
+    // have: a signal handler came first; this one is left again
+    0x41, 0xc7, 0x44, 0x24, 0x08, 0, 0, 0, 0,         // mov dword [r12+0x8],0x0
+    // done:
+    0x48, 0x83, 0xc4, 0x08,                           // add rsp,0x8
     0x41, 0x5c,                                       // pop r12
     0x5b,                                             // pop rbx
     0xc3,                                             // ret
@@ -169,12 +155,12 @@ constexpr uint8_t kKeeper[] = {
     0x5b,                                             // pop rbx
     0xc3,                                             // ret
 };
-constexpr uint32_t kPrepareAt = 0x189, kReleaseAt = 0x199;
+constexpr uint32_t kPrepareAt = 0x151, kReleaseAt = 0x161;
 constexpr ThreadBlockCode::Field kKeeperFields[] = {
-    {0x08, To::control, -4}, {0x14, To::get_specific, -4}, {0x53, To::get_specific, -4}, {0xf0, To::set_specific, -4},
-    {0x139, To::create_key, -4}, {0x14b, To::control, -4}, {0x156, To::delete_key, -4}, {0x173, To::control, -4},
-    {0x17d, To::set_specific, -4}, {0x191, To::control, -5}, {0x1a1, To::control, -4}, {0x1b3, To::delete_key, -4},
-    {0x1c1, To::create_key, -4}, {0x1d1, To::delete_key, -4}};
+    {0x08, To::control, -4}, {0x14, To::get_specific, -4}, {0xbd, To::get_specific, -4}, {0xce, To::set_specific, -4},
+    {0x101, To::create_key, -4}, {0x113, To::control, -4}, {0x11e, To::delete_key, -4}, {0x13b, To::control, -4},
+    {0x145, To::set_specific, -4}, {0x159, To::control, -5}, {0x169, To::control, -4}, {0x17b, To::delete_key, -4},
+    {0x189, To::create_key, -4}, {0x199, To::delete_key, -4}};
 
 // The distance goes to where rax is popped from. Vector registers of any width are saved, since the C library's functions may
 // change all of them: by xsave with components 0 to 2 and 5 to 7 (SDM volume 1, chapter 13), or by fxsave where there is none.
