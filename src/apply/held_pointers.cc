@@ -3,7 +3,6 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 
 #include "apply/shadow.h"
@@ -84,26 +83,18 @@ struct KernelAction {
 };
 constexpr uint64_t kKernelMaskBytes = 8;
 
-// Signals that have a handler, one bit each.
-Result<uint64_t> caught_signals(const Process &process) {
-  const std::string status = TRY(process.proc_text("status"));
-  const std::string_view text = status_field(status, "SigCgt");
-  uint64_t mask = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mask, 16);
-  if (error != std::errc() || end == text.data()) return Error::failed("/proc does not tell which signals are caught");
-  return mask;
-}
-
 // Only the kernel knows a signal handler's address, and tells it to nobody but the process itself.
 Result<bool> a_handler_is_in(Session &session, const std::vector<RunRange> &memory) {
-  const uint64_t caught = TRY(caught_signals(session.process));
-  if (caught == 0) return false;
+  const std::string status = TRY(session.process.proc_text("status"));
+  const std::optional<uint64_t> caught = status_number(status, "SigCgt", 16);  // one bit each
+  if (!caught) return Error::failed("/proc does not tell which signals are caught");
+  if (*caught == 0) return false;
   const ChildSignalBlock signals;
   BorrowedThread thread = TRY(session.borrow(BorrowFor::syscalls));
   const RunAddr answer = TRY(thread.put_text(std::string(sizeof(KernelAction), '\0')));
   bool found = false;
   for (uint64_t number = 1; number < NSIG && !found; ++number) {
-    if ((caught >> (number - 1) & 1) == 0) continue;
+    if ((*caught >> (number - 1) & 1) == 0) continue;
     const int64_t got = TRY(thread.syscall(SYS_rt_sigaction, {number, 0, answer.value, kKernelMaskBytes, 0, 0}));
     if (got < 0) return Error::failed(cat("the process may not ask for the handler of signal ", number));
     const KernelAction action = TRY(session.process.read_value<KernelAction>(answer));

@@ -8,6 +8,7 @@
 #include "apply/gates.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
+#include "process/signal_frame.h"
 
 namespace suture {
 namespace {
@@ -19,7 +20,6 @@ constexpr uint64_t kForeignStackScan = 256 << 10;
 constexpr uint64_t kMaxStackScan = uint64_t{64} << 20;
 constexpr uint64_t kMaxTotalScan = uint64_t{1} << 30;
 constexpr size_t kMaxScansPerThread = 16;
-constexpr uint64_t kRedZoneBytes = 128;
 constexpr size_t kLongestCall = 7;
 constexpr size_t kFirstBufferWords = 8 << 10;
 // Of the ucontext behind a signal handler's return address.

@@ -15,16 +15,12 @@ constexpr std::array<std::pair<std::string_view, Hook::Kind>, kHookKinds> kKindN
                                                                                         {"pre_revert", Hook::Kind::pre_revert},
                                                                                         {"post_revert", Hook::Kind::post_revert}}};
 // What the header defines.
-constexpr const char *kRunner = "suture_run_hook_";
-constexpr const char *kCounts = "suture_hook_counts_";
 constexpr const char *kShadowRoot = "suture_shadow_root_";
 
 std::optional<Place> defined_place(const Program &program, const std::string &name) {
-  const auto definition = program.definition(name);
-  if (!definition) return std::nullopt;
-  const ObjectSymbol &symbol = program.object(definition->object).symbols[definition->symbol];
-  if (!symbol.in_section() || symbol.value != 0) return std::nullopt;
-  return program.section_place(definition->object, symbol.section);
+  const auto defined = program.defined_at(name);
+  if (!defined || defined->offset != 0) return std::nullopt;
+  return defined->section;
 }
 
 std::optional<Hook::Kind> kind_of(std::string_view section) {
@@ -62,7 +58,7 @@ Result<std::vector<AuthorHook>> find_hooks(const DiffInput &input) {
 Status carry_hooks(const DiffInput &input, const std::vector<AuthorHook> &hooks, Binder &binder) {
   if (hooks.empty()) return {};
   for (const AuthorHook &hook : hooks) binder.bring(hook.function);
-  for (const char *name : {kRunner, kCounts}) {
+  for (const char *name : {kHookRunner, kHookCounts}) {
     const auto place = defined_place(input.post->program(), name);
     if (!place) return Error::refused(cat("the fix declares hooks, but ", name, " of suture/patch.h is not in the image's objects"));
     binder.bring(*place);
@@ -80,8 +76,8 @@ PatchAuthorCode describe_author_code(const DiffInput &input, const std::vector<A
   for (const AuthorHook &hook : hooks)
     out.hooks.push_back({hook.kind, post.describe(hook.function), *binder.piece_of(hook.function), hook.offset});
   if (!hooks.empty()) {
-    out.hook_runner = *piece(kRunner);
-    out.hook_counts = *piece(kCounts);
+    out.hook_runner = *piece(kHookRunner);
+    out.hook_counts = *piece(kHookCounts);
   }
   out.shadow_root = piece(kShadowRoot);
   return out;

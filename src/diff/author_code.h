@@ -6,6 +6,10 @@
 
 namespace suture {
 
+// What runs hooks and what it counts in, as suture/patch.h names them.
+inline constexpr const char *kHookRunner = "suture_run_hook_";
+inline constexpr const char *kHookCounts = "suture_hook_counts_";
+
 struct AuthorHook {
   Hook::Kind kind = Hook::Kind::pre_apply;
   Place function;  // in post

@@ -4,6 +4,7 @@
 
 #include "base/byte_writer.h"
 #include "base/cat.h"
+#include "diff/author_code.h"
 #include "diff/bind_tls.h"
 
 namespace suture {
@@ -45,12 +46,10 @@ std::optional<Binder::ThreadVariable> Binder::new_thread_variable(const Referenc
   ThreadVariable variable{reference.place, reference.offset};
   if (reference.place.kind == Place::Kind::named) {
     if (reference.place.name == Program::kModuleTls) return std::nullopt;
-    const auto definition = post.definition(post.name(reference.place.name));
-    if (!definition) return std::nullopt;
-    const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];
-    if (!symbol.in_section()) return std::nullopt;
-    variable.place = post.section_place(definition->object, symbol.section);
-    variable.offset += static_cast<int64_t>(symbol.value);
+    const auto defined = post.defined_at(post.name(reference.place.name));
+    if (!defined) return std::nullopt;
+    variable.place = defined->section;
+    variable.offset += static_cast<int64_t>(defined->offset);
   }
   if (variable.place.kind != Place::Kind::section || !post.section(variable.place).is_thread_local() ||
       in_.comparison->of(variable.place.object, variable.place.section) != Change::added)
@@ -59,6 +58,8 @@ std::optional<Binder::ThreadVariable> Binder::new_thread_variable(const Referenc
 }
 
 bool Binder::reaches_new_thread_variable(uint32_t object, uint32_t section, uint32_t edge) const {
+  const EdgeKind kind = in_.post->program().object(object).sections[section].edges[edge].kind;
+  if (!reaches_tls_by_code(kind) && kind != EdgeKind::tls_tp_off32 && kind != EdgeKind::tls_dtp_off32) return false;
   const Reference reference = in_.post->reference(object, section, edge);
   // The patch's block stands for the image's own where there is none.
   const bool own_block = reference.access == Access::tls_ld ||
@@ -208,14 +209,10 @@ Result<Binder::Target> Binder::call_target(const std::string &name) {
   Use use;
   use.edge = &call;
   use.is_call = true;
-  const Program &post = in_.post->program();
-  if (const auto definition = post.definition(name)) {
-    const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];
-    if (symbol.in_section()) {
-      Target target = TRY(resolve_section(post.section_place(definition->object, symbol.section), 0, Access::address, use));
-      target.offset += static_cast<int64_t>(symbol.value);
-      return target;
-    }
+  if (const auto defined = in_.post->program().defined_at(name)) {
+    Target target = TRY(resolve_section(defined->section, 0, Access::address, use));
+    target.offset += static_cast<int64_t>(defined->offset);
+    return target;
   }
   if (in_.image->executable && in_.image->needed.empty())
     return Error::refused(cat("new thread-local data is kept by ", name, ", which the image, linked statically, does not have"));
@@ -226,9 +223,9 @@ void Binder::add_thread_block_hooks() {
   if (!thread_block_) return;
   PatchAuthorCode &author = out_.author;
   if (author.hooks.empty()) {
-    author.hook_runner = add_piece(code_piece("suture_run_hook_", in_.post->arch().value_writer().runner));
+    author.hook_runner = add_piece(code_piece(kHookRunner, in_.post->arch().value_writer().runner));
     PatchPiece counts;
-    counts.name = "suture_hook_counts_";
+    counts.name = kHookCounts;
     counts.kind = PatchPiece::Kind::bss;
     counts.alignment = 8;
     counts.size_bytes = kHookKinds * kHookCountBytes;

@@ -53,14 +53,11 @@ std::optional<Binder::Target> Binder::tls_block_offset(const Reference &referenc
   if (reference.place.kind != Place::Kind::named || reference.place.name == Program::kModuleTls) return std::nullopt;
   const std::string &name = in_.post->program().name(reference.place.name);
   // Defined here: what is known of its section is known of it.
-  if (const auto definition = in_.post->program().definition(name)) {
-    const ObjectSymbol &symbol = in_.post->program().object(definition->object).symbols[definition->symbol];
-    if (symbol.in_section())
-      if (auto value = base_value(in_.post->program().section_place(definition->object, symbol.section), program ? Access::tls_tp : Access::tls_dtp)) {
-        value->offset = static_cast<int64_t>(symbol.value);
-        return value;
-      }
-  }
+  if (const auto defined = in_.post->program().defined_at(name))
+    if (auto value = base_value(defined->section, program ? Access::tls_tp : Access::tls_dtp)) {
+      value->offset = static_cast<int64_t>(defined->offset);
+      return value;
+    }
   if (program || !in_.image->tls) return std::nullopt;
   for (const ImageSymbol &symbol : in_.image->dynamic_symbols)
     if (symbol.defined && symbol.kind == ImageSymbol::Kind::tls && symbol.name == name)

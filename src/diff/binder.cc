@@ -14,8 +14,6 @@ namespace {
 
 using Kind = ObjectSection::Kind;
 
-constexpr std::string_view kPersonalityPointer = "DW.ref.";  // what gcc and clang call such pointers
-
 PatchPiece::Kind piece_kind(const ObjectSection &section) {
   switch (section.kind) {
     case Kind::code: return PatchPiece::Kind::code;
@@ -254,17 +252,17 @@ bool Binder::may_be_copied(const Place &place) const {
   if (section.kind == Kind::code) return true;
   if (section.name.starts_with(".gcc_except_table")) return true;
   const std::string name = in_.post->program().describe(place);
-  if (name.starts_with(kPersonalityPointer)) return true;
+  if (is_personality_pointer(name)) return true;
   return section.is_constant() && section.in_group;
 }
 
 Result<Binder::Target> Binder::resolve_section(const Place &place, int64_t offset, Access access, const Use &use) {
   const Program &post = in_.post->program();
   const std::string name = post.describe(place);
-  // Of pointers to one personality routine any is as good.
-  if (in_.twins->ambiguous(place.object, place.section) && name.starts_with(kPersonalityPointer)) return Target{PatchEdge::To::piece, carry(place), 0, 0, 0, false};
-  if (in_.twins->ambiguous(place.object, place.section))
+  if (in_.twins->ambiguous(place.object, place.section)) {
+    if (is_personality_pointer(name)) return Target{PatchEdge::To::piece, carry(place), 0, 0, 0, false};
     return Error::refused(cat("which of several ", name, " of the old code corresponds to it cannot be told"));
+  }
   if (const auto replaced = replaced_.find(place); replaced != replaced_.end() && !use.is_call && offset == 0 && access == Access::address)
     return Target{PatchEdge::To::base, 0, replaced->second.value, 0, 0, false};
   if (const auto known = piece_of(place); known && !is_tls(access)) return Target{PatchEdge::To::piece, *known, 0, 0, 0, false};
@@ -302,11 +300,8 @@ Result<Binder::Target> Binder::resolve_named(const Reference &reference, const U
   }
   const std::string &name = post.name(reference.place.name);
   if (const auto ifunc = post.ifunc(reference.place.name)) return resolve_ifunc(reference, *ifunc, use);
-  if (const auto definition = post.definition(name)) {
-    const ObjectSymbol &symbol = post.object(definition->object).symbols[definition->symbol];
-    if (symbol.in_section())
-      return resolve_defined(name, post.section_place(definition->object, symbol.section), static_cast<int64_t>(symbol.value), reference, use);
-  }
+  if (const auto defined = post.defined_at(name))
+    return resolve_defined(name, defined->section, static_cast<int64_t>(defined->offset), reference, use);
   const bool redefined = in_.comparison->redefined(name);
   if (const auto value = redefined ? std::nullopt : base_value(reference.place, reference.access)) return *value;
   // Known in the image though no object defines it: the linker made it (__start_, __stop_), and the load of its address direct.

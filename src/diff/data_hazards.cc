@@ -112,7 +112,7 @@ class DataHazards {
   }
 
   void consider_variable(const Difference &difference) {
-    if (difference.change == Change::added || difference.name.starts_with("DW.ref.")) return;
+    if (difference.change == Change::added || is_personality_pointer(difference.name)) return;
     if (difference.reason.starts_with("size"))
       return add("layout", difference.name,
                  cat("existing variable changes its ", difference.reason,

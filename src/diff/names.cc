@@ -93,4 +93,8 @@ bool is_numbered_before(std::string_view a, std::string_view b) {
 
 bool is_part_name(std::string_view name) { return name.find(".cold") != std::string_view::npos; }
 
+bool is_personality_pointer(std::string_view name) {
+  return name.starts_with("DW.ref.");
+}
+
 }  // namespace suture

@@ -17,4 +17,7 @@ bool is_numbered_before(std::string_view a, std::string_view b);
 // A part that the compiler split off a function and that is entered and left by jumps (foo.cold), not a function.
 bool is_part_name(std::string_view name);
 
+// A word that leads to a personality routine (DW.ref.__gxx_personality_v0), as gcc and clang call them. Any is as good as another.
+bool is_personality_pointer(std::string_view name);
+
 }  // namespace suture

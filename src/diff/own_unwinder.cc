@@ -12,25 +12,17 @@ constexpr const char *kRaise = "_Unwind_RaiseException";
 constexpr const char *kAdd = "__register_frame_info";
 constexpr const char *kRemove = "__deregister_frame_info";
 
-std::optional<Program::Definition> defined_in(const Program &program, const std::string &name) {
-  const auto definition = program.definition(name);
-  const bool there = definition && program.object(definition->object).symbols[definition->symbol].in_section();
-  return there ? definition : std::nullopt;
-}
-
 std::optional<LinkAddr> address_of(const DiffInput &input, const std::string &name) {
-  const Program &pre = input.pre->program();
-  const auto definition = defined_in(pre, name);
-  if (!definition) return std::nullopt;
-  const ObjectSymbol &symbol = pre.object(definition->object).symbols[definition->symbol];
-  const LocatedCode *code = input.solution->code(pre.section_place(definition->object, symbol.section));
-  return code == nullptr ? std::nullopt : std::optional(code->at + symbol.value);
+  const auto defined = input.pre->program().defined_at(name);
+  if (!defined) return std::nullopt;
+  const LocatedCode *code = input.solution->code(defined->section);
+  return code == nullptr ? std::nullopt : std::optional(code->at + defined->offset);
 }
 
 }  // namespace
 
 Result<std::optional<OwnUnwinder>> find_own_unwinder(const DiffInput &input) {
-  if (!defined_in(input.pre->program(), kRaise)) return std::optional<OwnUnwinder>();
+  if (!input.pre->program().defined_at(kRaise)) return std::optional<OwnUnwinder>();
   const auto add = address_of(input, kAdd), remove = address_of(input, kRemove);
   if (add && remove) return std::optional(OwnUnwinder{*add, *remove});
   return Error::refused(cat("the image has an unwinder of its own (it is linked with -static or -static-libgcc), and ", add ? kRemove : kAdd,

@@ -152,6 +152,14 @@ std::optional<Program::Definition> Program::definition(const std::string &name) 
   return it->second;
 }
 
+std::optional<Program::DefinedAt> Program::defined_at(const std::string &name) const {
+  const auto found = definition(name);
+  if (!found) return std::nullopt;
+  const ObjectSymbol &symbol = object(found->object).symbols[found->symbol];
+  if (!symbol.in_section()) return std::nullopt;
+  return DefinedAt{section_place(found->object, symbol.section), symbol.value};
+}
+
 Place Program::section_place(uint32_t object_index, uint32_t section_index) const {
   const Place own{Place::Kind::section, object_index, section_index, 0, 0};
   const ObjectGraph &graph = object(object_index);
@@ -238,10 +246,8 @@ Reference Program::reference(uint32_t object_index, const Edge &edge, uint32_t i
 std::optional<Place> Program::section_of(const Place &place) const {
   if (place.kind == Place::Kind::section) return place;
   if (place.kind != Place::Kind::named || place.name == kModuleTls) return std::nullopt;
-  const auto found = definition(name(place.name));
-  if (!found) return std::nullopt;
-  const ObjectSymbol &symbol = object(found->object).symbols[found->symbol];
-  return symbol.in_section() ? std::optional(section_place(found->object, symbol.section)) : std::nullopt;
+  const auto found = defined_at(name(place.name));
+  return found ? std::optional(found->section) : std::nullopt;
 }
 
 const ObjectSymbol *Program::first_function(const Place &place) const {

@@ -67,6 +67,12 @@ class Program {
   };
   // Where a global name is defined among the objects.
   std::optional<Definition> definition(const std::string &name) const;
+  struct DefinedAt {
+    Place section;        // as the linker keeps it
+    uint64_t offset = 0;  // in it
+  };
+  // The same by where it is; nothing where no object defines the name, or in no section.
+  std::optional<DefinedAt> defined_at(const std::string &name) const;
   // The IFUNC that a named place stands for: its address is that of a stub, which jumps to what its resolver chose. The
   // resolver, which is what its symbol marks, is another function.
   std::optional<Definition> ifunc(uint32_t name) const;

@@ -6,6 +6,7 @@
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "base/demangle.h"
+#include "diff/author_code.h"
 
 namespace suture {
 
@@ -175,11 +176,11 @@ class WriterMaker {
     const auto share = [&](const char *name, uint32_t section, ObjectSymbol::Kind kind) {
       add_symbol({name, section, 0, 0, kind, ObjectSymbol::Binding::weak, ObjectSymbol::Visibility::hidden});
     };
-    share("suture_run_hook_", add_section(".text.suture_run_hook_", Kind::code, std::move(code_.runner)),
+    share(kHookRunner, add_section(cat(".text.", kHookRunner), Kind::code, std::move(code_.runner)),
           ObjectSymbol::Kind::function);
-    const uint32_t counts = add_section(".bss.suture_hook_counts_", Kind::bss, {});
+    const uint32_t counts = add_section(cat(".bss.", kHookCounts), Kind::bss, {});
     object_.sections[counts].size_bytes = kCountsBytes;
-    share("suture_hook_counts_", counts, ObjectSymbol::Kind::data);
+    share(kHookCounts, counts, ObjectSymbol::Kind::data);
   }
 
   ObjectGraph &object_;

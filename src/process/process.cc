@@ -123,10 +123,10 @@ std::string_view status_field(std::string_view status, std::string_view name) {
   return {};
 }
 
-std::optional<uint64_t> status_number(std::string_view status, std::string_view name) {
+std::optional<uint64_t> status_number(std::string_view status, std::string_view name, int base) {
   const std::string_view text = status_field(status, name);
   uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   if (error != std::errc() || end == text.data()) return std::nullopt;
   return value;
 }

@@ -94,6 +94,6 @@ struct StatFields {
 std::optional<StatFields> parse_stat(std::string_view text);
 // Value of a "Name:\tvalue" line of /proc/PID/status; empty when absent.
 std::string_view status_field(std::string_view status, std::string_view name);
-std::optional<uint64_t> status_number(std::string_view status, std::string_view name);
+std::optional<uint64_t> status_number(std::string_view status, std::string_view name, int base = 10);
 
 }  // namespace suture

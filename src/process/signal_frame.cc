@@ -20,7 +20,6 @@ constexpr size_t kLegacyBytes = 512;
 constexpr size_t kLegacyAndHeaderBytes = 576;
 constexpr size_t kSoftwareFieldOffset = 464;
 constexpr uint64_t kTileData = uint64_t{1} << 18;  // enlarges the state of only those tasks that asked for it
-constexpr uint64_t kRedZone = 128;
 constexpr uint64_t kUcontextBytes = 8 + 8 + 24 + 256 + 8;
 constexpr uint32_t kInvalidAltStackMode = 3;
 constexpr uint64_t kSyscallInsnBytes = 2;
@@ -172,7 +171,7 @@ CallChain build_call_chain(const SignalFrame &last, const Registers &registers, 
 SignalFrame build_signal_frame(const Registers &registers, uint64_t signal_mask, ByteView extended, RunAddr sigreturn) {
   const Bytes image = frame_image(extended);
   SignalFrame out;
-  out.scratch = RunAddr((registers.rsp - kRedZone - kScratchBytes) & ~uint64_t{63});
+  out.scratch = RunAddr((registers.rsp - kRedZoneBytes - kScratchBytes) & ~uint64_t{63});
   const uint64_t image_at = (out.scratch.value - image.size()) & ~uint64_t{63};
   // At the first instruction of rt_sigreturn's stub the return address is popped: the kernel looks for it 8 below rsp.
   out.at = RunAddr(((image_at - kUcontextBytes - 8 - 8) & ~uint64_t{15}) + 8 - 16);

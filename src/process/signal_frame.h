@@ -19,6 +19,7 @@ struct SignalFrame {
   uint64_t low_limit;  // lowest address that code called with this frame is expected to use
 };
 
+inline constexpr uint64_t kRedZoneBytes = 128;  // below the stack pointer, of leaf functions (psABI 3.2.2)
 inline constexpr uint64_t kScratchBytes = 256;
 // What a called function may use below the frame.
 inline constexpr uint64_t kCalleeStackBytes = 16 << 10;
