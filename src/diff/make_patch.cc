@@ -24,9 +24,7 @@ constexpr uint64_t kBytesToKnowAFunction = 16;
 class PatchMaker {
  public:
   explicit PatchMaker(const DiffInput &input) : in_(input), binder_(input) {
-    if (input.pre_output != nullptr)
-      for (const ImageSymbol &symbol : input.pre_output->symbols)
-        if (symbol.defined) linked_names_.insert(symbol.name);
+    if (input.linked_names != nullptr) linked_names_ = *input.linked_names;
     local_names_kept_ = keeps_local_names();
   }
 

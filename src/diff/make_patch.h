@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -45,7 +46,7 @@ struct DiffInput {
   const Comparison *comparison = nullptr;
   const Solution *solution = nullptr;
   const Image *image = nullptr;
-  const Image *pre_output = nullptr;  // the pre build's own link of this image, with symbols; null when not known
+  const std::unordered_set<std::string> *linked_names = nullptr;  // that the pre build's own link of this image defines; empty or null when not known
   // The versions that the linker bound the post build's imports to; null when not known. An import without one would get the oldest.
   const std::map<std::string, std::string> *import_versions = nullptr;
   const std::vector<bool> *changed_objects = nullptr;  // those whose contents differ, debugging information included; null: any may

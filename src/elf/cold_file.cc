@@ -25,6 +25,7 @@ namespace {
 // A hole this large may be left in the file to keep "address minus offset" the same all over it, which kernels
 // before 5.18 rely on to tell the program where its program headers are (AT_PHDR).
 constexpr uint64_t kMaxHoleBytes = uint64_t{16} << 20;
+constexpr uint64_t kRoomForSections = uint64_t{64} << 10;  // section headers, names and unwind tables: most need less
 constexpr uint64_t kReachBytes = uint64_t{1} << 31;
 
 uint64_t page_up(uint64_t value) {
@@ -204,6 +205,7 @@ class ColdWriter {
   }
 
   void append_segments() {
+    out_.reserve(expected_bytes());
     out_.assign(base_.bytes.begin(), base_.bytes.begin() + static_cast<ptrdiff_t>(kept_));
     out_.resize(place_.tables_offset.value);
     append(tables_.content);
@@ -212,6 +214,13 @@ class ColdWriter {
       out_.resize(segment_offset_.back().value);
       append(segment.bytes);
     }
+  }
+
+  // About the size of the whole, so that a large file is not held twice while it grows.
+  uint64_t expected_bytes() const {
+    uint64_t bytes = place_.tables_offset.value + tables_.content.size() + (base_.bytes.size() - kept_) + kRoomForSections;
+    for (const HotSegment &segment : linked_) bytes += segment.bytes.size() + kPageBytes;
+    return bytes;
   }
 
   // The next offset that is congruent with the segment's address.

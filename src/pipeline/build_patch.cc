@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <unordered_set>
 
 #include "base/cat.h"
 #include "base/clock.h"
 #include "base/demangle.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/refusals.h"
 #include "build/dwarf_types.h"
 #include "diff/boundary.h"
@@ -103,16 +105,23 @@ Status find_type_hazards(const LinkedImage &linked, const DiffInput &input, Imag
   return {};
 }
 
-// The pre build's own link, for the names of what it contains; not needed, so not having it is no error.
-std::optional<Image> load_pre_output(const LinkedImage &linked) {
-  if (linked.pre.empty()) return std::nullopt;
-  auto image = read_elf_image_file(linked.pre);
-  if (!image || image->symbols.empty()) return std::nullopt;
-  return std::move(*image);
+// What the two builds' own links say. They carry all debugging information and can be larger than their objects, so each
+// is read and let go before the objects come.
+struct LinkNames {
+  std::unordered_set<std::string> defined;            // by the pre build's link; not needed, so not having it is no error
+  std::map<std::string, std::string> import_versions;  // of each imported symbol that the fixed program wants
+};
+
+std::unordered_set<std::string> read_defined_names(const LinkedImage &linked) {
+  std::unordered_set<std::string> names;
+  const auto image = linked.pre.empty() ? Result<Image>(Error::failed("no link")) : read_elf_image_file(linked.pre);
+  if (!image) return names;
+  for (const ImageSymbol &symbol : image->symbols)
+    if (symbol.defined) names.insert(symbol.name);
+  return names;
 }
 
-// Which version of each imported symbol the fixed program wants, as its own link decided.
-std::map<std::string, std::string> load_import_versions(const LinkedImage &linked) {
+std::map<std::string, std::string> read_import_versions(const LinkedImage &linked) {
   std::map<std::string, std::string> versions;
   const auto image = linked.post.empty() ? Result<Image>(Error::failed("no link")) : read_elf_image_file(linked.post);
   if (!image) return versions;  // without it, the default version is meant
@@ -124,10 +133,9 @@ std::map<std::string, std::string> load_import_versions(const LinkedImage &linke
 // What is known of an image beside its objects.
 struct Located {
   Solution solution;
-  std::optional<Image> pre_output;
-  std::map<std::string, std::string> import_versions;
+  LinkNames names;
   DiffInput input(Compared &builds, const LinkedObjects &objects, const Image &image) const {
-    return {&builds.pre_code, &builds.post_code, &builds.twins, &builds.comparison, &solution, &image, pre_output ? &*pre_output : nullptr, &import_versions,
+    return {&builds.pre_code, &builds.post_code, &builds.twins, &builds.comparison, &solution, &image, &names.defined, &names.import_versions,
             &objects.changed};
   }
 };
@@ -204,14 +212,12 @@ void add_to_package(const BuildPatchRequest &request, const ImageReport &report,
   package.images.push_back(std::move(entry));
 }
 
-// One image: from the objects of its two links to its hot and cold binary in the package.
-Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
-  const double started = seconds_now();
-  const Image image = TRY(read_elf_image_file(linked.shipped_path));
+// From the objects of an image's two links to the patch that goes into it, linked. Without value when the fix leaves the image as it is.
+Result<std::optional<HotImage>> make_hot_image(const BuildPatchRequest &request, const LinkedImage &linked, const Image &image, ImageReport &report,
+                                               BuildPatchReport &whole) {
   const Arch *arch = find_arch(image.arch);
   if (arch == nullptr) return Error::refused(cat("architecture ", name_of(image.arch), " is not supported yet"));
-  report.build_id = image.id;
-  report.base_bytes = image.bytes.size();
+  LinkNames names{read_defined_names(linked), read_import_versions(linked)};
   LinkedObjects objects = TRY(load_objects(linked.objects, linked.output_path));
   whole.objects += objects.changed.size();
   whole.changed_objects += static_cast<size_t>(std::count(objects.changed.begin(), objects.changed.end(), true));
@@ -220,9 +226,9 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   report.left = builds->comparison.left();
   report.differences = builds->comparison.differences();
   for (const Difference &difference : report.differences) report.object_of_difference.push_back(builds->post.object(difference.object).path);
-  if (report.differences.empty()) return {};
+  if (report.differences.empty()) return std::optional<HotImage>();
 
-  const Located located{locate_in_image(builds->pre_code, image, objects.from_tree), load_pre_output(linked), load_import_versions(linked)};
+  const Located located{locate_in_image(builds->pre_code, image, objects.from_tree), std::move(names)};
   report.match = located.solution.totals();
   TRY(check_share(report.match, report.path));
   DiffInput input = located.input(*builds, objects, image);
@@ -235,7 +241,7 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   Result<std::vector<ValueWrite>> writes = plan_value_writes(input, values_to_write(request));
   if (!writes) {
     TRY(refusals.keep(std::move(writes).error()));
-    return refusals.all();
+    return refusals.all().error();
   }
   if (!writes->empty()) {
     add_value_writers(*writes, *arch, objects.post);
@@ -248,20 +254,32 @@ Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, 
   MadePatch made = std::move(result).value();
   report.functions = made.functions;
   report.not_in_image = made.not_in_image;
-  if (made.object.redirects.empty() && made.object.author.hooks.empty()) return {};
+  if (made.object.redirects.empty() && made.object.author.hooks.empty()) return std::optional<HotImage>();
 
   HotImage hot = TRY(link_patch(made.object, image, request.id));
   hot.initial_values = TRY(initial_values(input, *writes));
   hot.sequence = request.sequence;
   hot.supersedes = request.supersedes_ids;
   for (const HotSegment &segment : hot.segments) report.code_and_data_bytes += segment.bytes.size();
-  Bytes hot_file = TRY(write_hot_file(hot));
-  Bytes cold_file = TRY_WHILE(write_cold_file(image, hot), "writing the coldpatch");
+  whole.review.images.push_back(review_image(report.path, linked, input, made));
+  return std::optional<HotImage>(std::move(hot));
+}
+
+// One image: from the objects of its two links to its hot and cold binary in the package.
+Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
+  const double started = seconds_now();
+  const Image image = TRY(read_elf_image_file(linked.shipped_path));
+  report.build_id = image.id;
+  report.base_bytes = image.bytes.size();
+  const std::optional<HotImage> hot = TRY(make_hot_image(request, linked, image, report, whole));
+  give_back_free_memory();  // of all the objects
+  if (!hot) return {};
+  Bytes hot_file = TRY(write_hot_file(*hot));
+  Bytes cold_file = TRY_WHILE(write_cold_file(image, *hot), "writing the coldpatch");
   report.hot_bytes = hot_file.size();
   report.cold_bytes = cold_file.size();
   report.seconds = seconds_now() - started;
   add_to_package(request, report, image, std::move(hot_file), std::move(cold_file), whole.package);
-  whole.review.images.push_back(review_image(report.path, linked, input, made));
   return {};
 }
 
