@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "base/cat.h"
@@ -26,6 +27,7 @@
 #include "build/shim_dir.h"
 #include "build/stale_copies.h"
 #include "build/subprocess.h"
+#include "build/unused_outputs.h"
 
 namespace suture {
 namespace {
@@ -57,16 +59,23 @@ class Build {
       return Error::refused("the two source trees are equal: there is no fix to build");
     TRY_WHILE(make_shims(), "preparing the compiler wrapper");
     TRY_WHILE(build_pre(), "building the source before the fix");
+    std::optional<std::set<std::string>> wanted = TRY(wanted_outputs());
+    if (TRY(was_spared_before(wanted))) {
+      say("an earlier build left out what is wanted now; building anew");
+      TRY_WHILE(build_pre_anew(), "building the source before the fix");
+      wanted = TRY(wanted_outputs());
+    }
+    TRY(spare_unused(wanted));
     const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
     const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
-    for (const BuildRequest::Image &image : request_.images)  // before a second build that would be for nothing
-      (void)TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix");
     TRY_WHILE(build_post(), "building the source after the fix");
     const LinkView post(TRY(all_records()), seen_, work_ / "store");
     const OutputIndex post_index = TRY(index_outputs(tree_));
     std::vector<BuildRequest::Image> images = request_.images;
     if (request_.choose_images) {
-      const std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, post, work_ / "store"));
+      std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, post, work_ / "store"));
+      const std::set<std::string> unlinked = TRY(changed_and_spared());
+      for (LinkedOutput &output : outputs) output.changed = output.changed || unlinked.contains(cat(seen_.string(), "/", output.output_path));
       images = TRY(request_.choose_images(outputs));
     }
     for (BuildRequest::Image &image : images) {
@@ -134,18 +143,56 @@ class Build {
       say("the work folder holds the build before the fix");
       return {};
     }
-    if (!built || !TRY(follow_to_pre(*built, wanted))) {
-      TRY(remove_old_build());
-      TRY(copy_tree(request_.pre_dir, tree_));
-      TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
-      result_.pre_seconds += TRY(prepare_tree());
-      result_.pre_seconds += TRY(run_command("pre"));
-      TRY(build_further());
-    }
+    if (!built || !TRY(follow_to_pre(*built, wanted))) return build_pre_anew();
+    return finish_pre();
+  }
+
+  Status build_pre_anew() {
+    result_.pre_reused = false;
+    TRY(remove_old_build());
+    TRY(copy_tree(request_.pre_dir, tree_));
+    TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
+    result_.pre_seconds += TRY(prepare_tree());
+    result_.pre_seconds += TRY(run_command("pre"));
+    TRY(build_further());
+    return finish_pre();
+  }
+
+  Status finish_pre() {
     const OutputIndex index = TRY(index_outputs(tree_));
     TRY(write_index(work_ / "pre-outputs.json", index));
-    const Json state = {{"setting", setting_}, {"further", further_}, {"files", wanted}};
+    const Json state = {{"setting", setting_}, {"further", further_}, {"files", TRY(read_manifest(request_.pre_dir))}};
     return write_file_quick(manifest_file(), as_bytes(state.dump(1, ' ', false, Json::error_handler_t::replace)));
+  }
+
+  // The outputs that images may come from; none where that cannot be told, which means all. Refuses images that the build does not make,
+  // before a second build that would be for nothing.
+  Result<std::optional<std::set<std::string>>> wanted_outputs() const {
+    const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
+    std::set<std::string> wanted;
+    if (request_.choose_images) {
+      if (!request_.shipped_outputs) return std::optional<std::set<std::string>>();
+      const std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, pre, work_ / "store"));
+      for (const std::string &output : TRY(request_.shipped_outputs(outputs))) wanted.insert((seen_ / output).lexically_normal().string());
+    } else {
+      const OutputIndex index = TRY(read_index(work_ / "pre-outputs.json"));
+      for (const BuildRequest::Image &image : request_.images)
+        wanted.insert(TRY_WHILE(find_link(pre, index, image), "looking for the image in the build before the fix")->output);
+    }
+    return std::optional(std::move(wanted));
+  }
+
+  // Whether the tree holds a wanted output as some build long ago left it.
+  Result<bool> was_spared_before(const std::optional<std::set<std::string>> &wanted) const {
+    const std::vector<std::string> outputs = TRY(all_records()).spared;
+    return std::any_of(outputs.begin(), outputs.end(), [&](const std::string &output) { return !wanted || wanted->contains(output); });
+  }
+
+  // What the second build need not link.
+  Status spare_unused(const std::optional<std::set<std::string>> &wanted) {
+    if (!wanted || !keeps_access_times(work_ / "tmp")) return {};
+    runner_.config.unused_outputs = unused_outputs(TRY(read_records(work_ / "records/pre")), *wanted, {seen_, tree_});
+    return {};
   }
 
   fs::path manifest_file() const { return work_ / "pre-manifest.json"; }
@@ -240,10 +287,11 @@ class Build {
   Status build_post() {
     stale_copies_.clear();
     std::set<std::string> touched = TRY(bring_tree_to_post());
-    const Result<std::string> done = read_text(post_stamp_file());
+    const std::optional<std::vector<std::string>> done = finished_post();
     result_.pre_compiles = TRY(read_records(work_ / "records/pre")).compiles.size();
-    if (touched.empty() && done && *done == setting_) {
+    if (touched.empty() && done) {
       say("the work folder holds the build after the fix");
+      post_phases_ = *done;
       return {};
     }
     std::error_code error;
@@ -272,10 +320,42 @@ class Build {
       say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
       result_.post_seconds += TRY(rebuild_whole_tree(phases));
     }
+    if (used_what_was_spared(TRY(records_of(phases)), {seen_, tree_})) {
+      say("the build uses a program that was not linked again; building the whole tree again");
+      result_.post_seconds += TRY(rebuild_whole_tree(phases));
+    }
     const Records records = TRY(records_of(phases));
     for (const CompileRecord &compile : records.compiles)
       ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
-    return write_file_quick(post_stamp_file(), as_bytes(setting_));
+    result_.post_links = records.links.size();
+    result_.post_links_spared = records.spared.size();
+    return finish_post(std::move(phases));
+  }
+
+  Status finish_post(std::vector<std::string> phases) {
+    const Json stamp = {{"setting", setting_}, {"phases", phases}};
+    post_phases_ = std::move(phases);
+    return write_file_quick(post_stamp_file(), as_bytes(stamp.dump(1, ' ', false, Json::error_handler_t::replace)));
+  }
+
+  // The phases of a finished build after the fix; none when there is no such build of the present setting.
+  std::optional<std::vector<std::string>> finished_post() const {
+    const Result<std::string> text = read_text(post_stamp_file(), kMaxManifestBytes);
+    const Json stamp = text ? Json::parse(*text, nullptr, false) : Json();
+    if (!stamp.is_object() || !stamp.contains("phases") || stamp.value("setting", "") != setting_) return std::nullopt;
+    std::vector<std::string> phases;
+    for (const Json &phase : stamp["phases"])
+      if (phase.is_string()) phases.push_back(phase.get<std::string>());
+    return phases;
+  }
+
+  // Of what the build after the fix did not link again, the outputs that would hold something else.
+  Result<std::set<std::string>> changed_and_spared() const {
+    const Records now = TRY(records_of(post_phases_));
+    std::set<std::string> changed = outputs_with_replaced(TRY(read_records(work_ / "records/pre")), now);
+    const std::set<std::string> spared(now.spared.begin(), now.spared.end());
+    std::erase_if(changed, [&](const std::string &output) { return !spared.contains(output); });
+    return changed;
   }
 
   void note_added_names() {
@@ -341,6 +421,7 @@ class Build {
     std::error_code error;
     fs::remove_all(tree_, error);
     if (error) return Error::failed(cat("cannot remove ", tree_.string(), ": ", error.message()));
+    runner_.config.unused_outputs.clear();  // it has none yet
     TRY(copy_tree(request_.pre_dir, tree_));
     const double prepared = TRY(prepare_tree());
     TRY(bring_tree_to_post());
@@ -495,6 +576,7 @@ class Build {
   PhaseRunner runner_;
   StaleCopies stale_copies_;
   std::string setting_;
+  std::vector<std::string> post_phases_;  // where the records of the build after the fix are
   bool further_ = false;  // whether the further command is part of the build
   BuildResult result_;
 };

@@ -74,6 +74,9 @@ struct BuildRequest {
   std::vector<Image> images;
   // Asked, when set, which of the files that the builds linked are shipped; instead of `images`.
   std::function<Result<std::vector<Image>>(const std::vector<LinkedOutput> &)> choose_images;
+  // Beside `choose_images`: the paths of the outputs that it may choose from, of what the first build linked. All others may be left as they
+  // are by the second one where the build itself does not use them; when not set, none is.
+  std::function<Result<std::set<std::string>>(const std::vector<LinkedOutput> &)> shipped_outputs;
   std::optional<BuildPlace> place;
   // How the tree after the fix is built: in the tree of the first build, or in a fresh copy with the cache of compilations.
   enum class SecondBuild { in_place, whole_tree } second_build = SecondBuild::in_place;
@@ -114,6 +117,7 @@ struct BuildResult {
   bool pre_reused = false;                    // the work folder held the pre build already
   size_t pre_compiles = 0;                    // compilations seen
   size_t post_compiles = 0, post_cached = 0;  // compiled again; asked for again but given from the cache
+  size_t post_links = 0, post_links_spared = 0;  // linked again; would have been, but nothing uses what they make
 };
 
 Result<BuildResult> run_builds(const BuildRequest &request);

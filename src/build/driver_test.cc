@@ -570,6 +570,55 @@ TEST_F(DriverTest, TellsWhenTheFurtherCommandFailsAndGoesOnWithWhatWasLinked) {
   EXPECT_NE(notes_[0].find("no rights"), std::string::npos);
 }
 
+// A second program of the same objects, which nothing needs.
+Files with_unused_program(const std::string &rule) {
+  Files files = make_project();
+  std::string &makefile = files["Makefile"];
+  makefile.replace(makefile.find("all: prog"), 9, "all: prog trial");
+  makefile += cat("trial: main.o util.o libx.a\n", rule);
+  return files;
+}
+
+TEST_F(DriverTest, SparesTheLinkOfWhatNothingUses) {
+  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
+  Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(result->post_links, 1U);
+  EXPECT_EQ(result->post_links_spared, 1U);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(::system(cat("test ", at("work/src/trial").string(), " -nt ", at("work/src/util.o").string()).c_str()), 0) << "make would link it again";
+
+  result = build(project, fixed(project), "make", "usr/bin/trial=trial");
+  ASSERT_BUILT(result);
+  EXPECT_FALSE(result->pre_reused) << "its link is of an earlier state of the tree";
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+}
+
+TEST_F(DriverTest, SparesTheLinkOfWhatARuleRemovesFirst) {
+  const Files project = with_unused_program("\trm -f $@\n\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
+  const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(result->post_links_spared, 1U);
+  EXPECT_EQ(::access(at("work/src/trial").c_str(), X_OK), 0);
+}
+
+TEST_F(DriverTest, LinksAgainWhatTheBuildRuns) {
+  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n\t./trial || true\n");
+  const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(result->post_links, 2U);
+  EXPECT_EQ(result->post_links_spared, 0U);
+}
+
+TEST_F(DriverTest, BuildsAnewWhereOnlyTheFixedSourceRunsWhatWasSpared) {
+  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n\tif grep -q 'return 7' util.c; then ./trial || echo $$? > code; fi\n");
+  const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(result->post_links, 2U);
+  EXPECT_EQ(result->post_links_spared, 0U);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+}
+
 TEST_F(DriverTest, RefusesAnImageThatTheBuildDoesNotMake) {
   const Result<BuildResult> result = build(make_project(), fixed(make_project()), "make", "usr/bin/other");
   ASSERT_FALSE(result);

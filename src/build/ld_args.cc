@@ -79,6 +79,9 @@ constexpr std::array kSeparateValue = {"A",
                                        "symbol-ordering-file",
                                        "version-exports-section"};
 
+// The starts of options that make ld write more than its output, to a file or to the terminal.
+constexpr std::string_view kMakesMore[] = {"dependency-file", "out-implib", "trace", "verbose", "stats", "print-", "cref", "time-", "save-temps"};
+
 class Parser {
  public:
   explicit Parser(const std::vector<std::string> &args) : args_(args) {}
@@ -86,6 +89,7 @@ class Parser {
   LdCommand parse() {
     for (size_t i = 0; i < args_.size(); ++i) i = take_word(i);
     command_.links = !informs_only_ && !command_.inputs.empty();
+    command_.makes_more = command_.makes_more || command_.map_file || command_.prints_map;
     return command_;
   }
 
@@ -99,6 +103,8 @@ class Parser {
     }
     const std::string_view name = std::string_view(word).substr(word.starts_with("--") ? 2 : 1);
     const bool has_next = i + 1 < args_.size();
+    if (std::any_of(std::begin(kMakesMore), std::end(kMakesMore), [&](std::string_view option) { return name.starts_with(option); }))
+      command_.makes_more = true;
     if (const std::optional<std::string> joined = joined_value(name, "o", "output", word)) {
       if (!joined->empty()) return command_.output = *joined, i;
       if (has_next) command_.output = args_[i + 1];

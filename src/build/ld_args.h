@@ -16,6 +16,7 @@ struct LdCommand {
   std::vector<std::string> inputs;  // files as written, and libraries found through -l and -L, in order
   std::optional<std::string> map_file;
   bool prints_map = false;  // to standard output: a second map option would take it away from there
+  bool makes_more = false;  // files or texts beside its output
   bool links = false;       // not only --version or --help
 };
 

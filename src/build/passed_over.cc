@@ -39,29 +39,35 @@ bool left_out_a_compilation(const Records &pre, const Records &now, const MovedT
 }
 
 bool left_out_a_link(const Records &before, const Records &now) {
-  std::map<std::string, std::string> content_now;
-  for (const CompileRecord &compile : now.compiles) content_now[compile.output] = compile.output_content;
-  std::set<std::string> replaced, linked_now;
-  for (const CompileRecord &compile : before.compiles) {
-    const auto made = content_now.find(compile.output);
-    if (made != content_now.end() && !compile.output_content.empty() && made->second != compile.output_content)
-      replaced.insert(compile.output_content);
-  }
-  for (const auto &[output, content] : content_now) replaced.erase(content);  // what is so still
+  std::set<std::string> linked_now(now.spared.begin(), now.spared.end());
   for (const LinkRecord &link : now.links) linked_now.insert(link.output);
-  std::map<std::string, const LinkRecord *> last;
-  for (const LinkRecord &link : before.links) last[link.output] = &link;
-  const auto is_replaced = [&](const LinkInput &input) { return replaced.contains(input.content); };
-  return std::any_of(last.begin(), last.end(), [&](const auto &entry) {
-    return !linked_now.contains(entry.first) &&
-           std::any_of(entry.second->inputs.begin(), entry.second->inputs.end(), is_replaced);
-  });
+  const std::set<std::string> outputs = outputs_with_replaced(before, now);
+  return std::any_of(outputs.begin(), outputs.end(), [&](const std::string &output) { return !linked_now.contains(output); });
 }
 
 }  // namespace
 
 bool is_source_path(const std::string &path) {
   return !path.starts_with("debian/") && !path.starts_with(".pc/");
+}
+
+std::set<std::string> outputs_with_replaced(const Records &before, const Records &now) {
+  std::map<std::string, std::string> content_now;
+  for (const CompileRecord &compile : now.compiles) content_now[compile.output] = compile.output_content;
+  std::set<std::string> replaced;
+  for (const CompileRecord &compile : before.compiles) {
+    const auto made = content_now.find(compile.output);
+    if (made != content_now.end() && !compile.output_content.empty() && made->second != compile.output_content)
+      replaced.insert(compile.output_content);
+  }
+  for (const auto &[output, content] : content_now) replaced.erase(content);  // what is so still
+  std::map<std::string, const LinkRecord *> last;
+  for (const LinkRecord &link : before.links) last[link.output] = &link;
+  const auto is_replaced = [&](const LinkInput &input) { return replaced.contains(input.content); };
+  std::set<std::string> outputs;
+  for (const auto &[output, link] : last)
+    if (std::any_of(link->inputs.begin(), link->inputs.end(), is_replaced)) outputs.insert(output);
+  return outputs;
 }
 
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies) {

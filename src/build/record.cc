@@ -101,6 +101,7 @@ LinkRecord link_from(const Json &json) {
   record.members_known = json.value("members_known", true);
   record.order = json.value("order", int64_t{0});
   record.step = json.value("step", "");
+  record.spared = json.value("spared", false);
   const Json inputs = json.value("inputs", Json::array());
   record.inputs.reserve(inputs.size());
   for (const Json &input : inputs)
@@ -187,7 +188,8 @@ Status write_record(const fs::path &folder, const LinkRecord &record) {
                      {"output", record.output}, {"output_content", record.output_content},
                      {"inputs", inputs},        {"libraries", record.libraries},
                      {"lto", record.lto},       {"members_known", record.members_known},
-                     {"step", record.step},     {"order", now_ns()}};
+                     {"step", record.step},     {"order", now_ns()},
+                     {"spared", record.spared}};
   return write_json(folder, json, "link");
 }
 
@@ -223,8 +225,10 @@ Result<Records> read_records(const fs::path &folder) {
       records.compiles.push_back(TRY_WHILE(parse_compile_record(text), doing));
       records.compiles.back().args = {};
     } else if (link) {
-      records.links.push_back(TRY_WHILE(parse_link_record(text), doing));
-      records.links.back().args = {};
+      LinkRecord record = TRY_WHILE(parse_link_record(text), doing);
+      record.args = {};
+      if (record.spared) records.spared.push_back(std::move(record.output));
+      else records.links.push_back(std::move(record));
     } else {
       records.steps.push_back(TRY_WHILE(parse_step_record(text), doing));
     }
@@ -239,6 +243,7 @@ Records joined(Records some, Records more) {
   move_to_end(more.compiles, some.compiles);
   move_to_end(more.links, some.links);
   move_to_end(more.steps, some.steps);
+  move_to_end(more.spared, some.spared);
   some.probing.merge(more.probing);
   sort_by_order(some);
   return some;

@@ -42,6 +42,7 @@ struct LinkRecord {
   bool members_known = true;           // false: no link map was to be had, all members of archives are listed
   int64_t order = 0;                   // later links have greater numbers
   std::string step;                    // as of a compilation
+  bool spared = false;                 // it was not made: nothing uses the output (unused_outputs.h), which is as it was
 };
 
 // A call of make or ninja that was not made by another: what a build's own rules run to compile. Doing these again, where they were
@@ -75,7 +76,8 @@ Status mark_probe(const std::filesystem::path &folder, const std::string &step);
 
 struct Records {
   std::vector<CompileRecord> compiles;
-  std::vector<LinkRecord> links;  // by order
+  std::vector<LinkRecord> links;  // by order; those that were made
+  std::vector<std::string> spared;       // outputs of those that were not
   std::vector<StepRecord> steps;  // by order
   std::set<std::string> probing;  // ids of steps
 };

@@ -27,6 +27,7 @@ Result<ShimConfig> read_shim_config(const fs::path &shim_folder) {
     config.tree = json.value("tree", "");
     config.search_path = json.value("search_path", "");
     config.added_names = json.value("added_names", std::vector<std::string>());
+    config.unused_outputs = json.value("unused_outputs", std::map<std::string, std::string>());
   } catch (const Json::exception &problem) {
     return Error::corrupt(cat((shim_folder / kFileName).string(), ": ", problem.what()));
   }
@@ -38,7 +39,8 @@ Status write_shim_config(const fs::path &shim_folder, const ShimConfig &config) 
                      {"phase", config.phase},
                      {"tree", config.tree.string()},
                      {"search_path", config.search_path},
-                     {"added_names", config.added_names}};
+                     {"added_names", config.added_names},
+                     {"unused_outputs", config.unused_outputs}};
   return write_file_quick(shim_folder / kFileName, as_bytes(json.dump(1, ' ', false, Json::error_handler_t::replace)));
 }
 

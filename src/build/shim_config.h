@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ShimConfig {
   // Base names of files that the post tree adds: a cached compilation that mentions one may now find it, so it is not
   // reused.
   std::vector<std::string> added_names;
+  // Outputs that need not be linked again, and what they hold (unused_outputs.h).
+  std::map<std::string, std::string> unused_outputs;
 
   std::filesystem::path records() const { return state / "records" / phase; }
   std::filesystem::path store() const { return state / "store"; }

@@ -294,6 +294,7 @@ class Preparation {
     build_.place = std::move(place);
     DebianReport &report = report_;
     build_.note = [&report](const std::string &text) { report.notes.push_back(text); };
+    build_.shipped_outputs = [setup](const std::vector<LinkedOutput> &outputs) -> Result<std::set<std::string>> { return outputs_that_may_ship(setup->shipped, outputs); };
     build_.choose_images = [setup, &report, wanted = wanted_images_](const std::vector<LinkedOutput> &outputs) {
       return choose_debian_images(setup->shipped, outputs, wanted, report);
     };

@@ -20,6 +20,13 @@ std::optional<OutputFacts> facts_of(const LinkedOutput &output) {
   return OutputFacts{output.output_path, output.content, std::move(*read)};
 }
 
+std::vector<OutputFacts> facts_of(const std::vector<LinkedOutput> &outputs) {
+  std::vector<OutputFacts> all;
+  for (const LinkedOutput &output : outputs)
+    if (std::optional<OutputFacts> facts = facts_of(output)) all.push_back(std::move(*facts));
+  return all;
+}
+
 class ImageChooser {
  public:
   ImageChooser(const std::vector<LinkedOutput> &outputs, const std::set<std::string> &wanted, DebianReport &report)
@@ -150,11 +157,20 @@ Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shi
 }
 
 bool are_all_linked(const Shipped &shipped, const std::vector<LinkedOutput> &outputs) {
-  std::vector<OutputFacts> linked;
-  for (const LinkedOutput &output : outputs)
-    if (std::optional<OutputFacts> facts = facts_of(output)) linked.push_back(std::move(*facts));
+  const std::vector<OutputFacts> linked = facts_of(outputs);
   return std::all_of(shipped.files.begin(), shipped.files.end(),
                      [&](const ShippedFile &file) { return choose_output(file.known, linked).kind != OutputChoice::Kind::none; });
+}
+
+std::set<std::string> outputs_that_may_ship(const Shipped &shipped, const std::vector<LinkedOutput> &outputs) {
+  const std::vector<OutputFacts> linked = facts_of(outputs);
+  std::set<std::string> paths;
+  for (const ShippedFile &file : shipped.files) {
+    const OutputChoice choice = choose_output(file.known, linked);
+    if (choice.kind == OutputChoice::Kind::found) paths.insert(linked[choice.output].path);
+    if (choice.kind == OutputChoice::Kind::several) paths.insert(choice.equals.begin(), choice.equals.end());
+  }
+  return paths;
 }
 
 }  // namespace suture

@@ -20,4 +20,7 @@ Result<std::vector<BuildRequest::Image>> choose_debian_images(const Shipped &shi
 // Whether a link was seen for each file of `shipped`.
 bool are_all_linked(const Shipped &shipped, const std::vector<LinkedOutput> &outputs);
 
+// The paths of the outputs that may be some file of `shipped`.
+std::set<std::string> outputs_that_may_ship(const Shipped &shipped, const std::vector<LinkedOutput> &outputs);
+
 }  // namespace suture

@@ -17,6 +17,7 @@
 #include "build/object_store.h"
 #include "build/record.h"
 #include "build/subprocess.h"
+#include "build/unused_outputs.h"
 
 namespace suture {
 namespace {
@@ -162,6 +163,7 @@ void note_link(const ShimCall &call, const LdCommand &command, const std::string
   for (const std::string &input : map.loads.empty() ? command.inputs : map.loads) collector.take(input);
   if (Result<std::string> content = ObjectStore(call.config.store()).add_file(record.output))
     record.output_content = std::move(*content);
+  mark_unread(record.output);
   (void)write_record(call.config.records(), record);  // the driver notices a link that it does not find
 }
 
@@ -173,12 +175,26 @@ bool is_probe_output(const LdCommand &command) {
          text.find("/CompilerIdC") != std::string::npos || text.starts_with("/dev/");
 }
 
+// Nobody uses what it would make: true when that is brought up to date without it.
+bool is_spared(const ShimCall &call, const LdCommand &command) {
+  LinkRecord record;
+  record.output = (fs::current_path() / command.output).lexically_normal().string();
+  const auto unused = call.config.unused_outputs.find(record.output);
+  if (unused == call.config.unused_outputs.end() || command.makes_more) return false;
+  if (!spare_link(record.output, unused->second, call.config.store())) return false;
+  record.kind = command.kind;
+  record.output_content = unused->second;
+  record.spared = true;
+  return write_record(call.config.records(), record).has_value();
+}
+
 }  // namespace
 
 int run_linker(const ShimCall &call) {
   std::vector<std::string> expanded = expand_response_files(call.args);
   const LdCommand command = parse_ld_command(expanded);
   if (!command.links || is_probe_output(command)) become_tool(call);
+  if (is_spared(call, command)) return 0;
   std::vector<std::string> args = call.args;
   std::string map_file = command.map_file.value_or("");
   const std::string our_map = (call.config.tmp() / cat(::getpid(), ".map")).string();
