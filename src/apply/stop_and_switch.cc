@@ -16,6 +16,7 @@
 namespace suture {
 namespace {
 
+constexpr const char *kTryLater = "try again later or with a longer --timeout";
 constexpr uint64_t kStopPatienceMs = 200;
 constexpr uint64_t kStopPatiencePerThreadUs = 2000;
 // Callers wait in windows, at the end of each of which the threads are looked at again; windows in a row are limited by
@@ -299,7 +300,9 @@ class Switcher {
     return Error::refused(cat("thread ", first.tid, comm ? cat(" (", comm->substr(0, comm->find('\n')), ")") : "", more,
                               " does not leave ", query_.names[first.function],
                               first.blocked ? ", where it waits in a system call" : ""))
-        .with_next("try again later or with a longer --timeout");
+        .with_next(version_ == Version::new_code ? cat(kTryLater, "; one that never returns (a main loop, the start of a thread) comes with a restart of the "
+                                                       "coldpatched program, or its author leaves it as it is: suture build --leave ", query_.names[first.function])
+                                                 : std::string(kTryLater));
   }
 
   // Takes gates out again; the process is then as before.
