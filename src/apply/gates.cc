@@ -7,63 +7,37 @@
 namespace suture {
 namespace {
 
-constexpr size_t kDisplacedOffset = 56;  // of a stub's displaced instructions
+static_assert(kHoldUntilOffset == kGateOffset + 8 && kGateNew == 1 && kGateHold == 2);  // arch.h: GateCode
 
-// The part of a stub that does not depend on the function. Fields to fill: offsets of 32-bit displacements.
-constexpr std::array<uint8_t, kDisplacedOffset> kStub = {
-    0x50,                             //  0 push rax
-    0x48, 0x8b, 0x05, 0, 0, 0, 0,     //  1 mov rax, [gate_address]
-    0x83, 0x38, 0x01,                 //  8 cmp dword [rax], 1
-    0x58,                             // 11 pop rax
-    0x0f, 0x82, 0,    0, 0, 0,        // 12 jb displaced
-    0x0f, 0x84, 0,    0, 0, 0,        // 18 je new
-    0x80, 0x3d, 0,    0, 0, 0, 0x00,  // 24 cmp byte [hold_flag], 0
-    0x74, 0x05,                       // 31 je 38
-    0xe8, 0,    0,    0, 0,           // 33 call hold
-    0x50,                             // 38 push rax
-    0x48, 0x8b, 0x05, 0, 0, 0, 0,     // 39 mov rax, [gate_address]
-    0xf6, 0x00, 0x01,                 // 46 test byte [rax], 1
-    0x58,                             // 49 pop rax
-    0x0f, 0x85, 0,    0, 0, 0,        // 50 jne new
-};                                    // 56 displaced instructions, jump behind the redirect
-
-constexpr std::array<uint8_t, 36> kHold = {
-    0x50,                             //  0 push rax
-    0x52,                             //  1 push rdx
-    0x0f, 0x31,                       //  2 rdtsc
-    0x48, 0xc1, 0xe2, 0x20,           //  4 shl rdx, 32
-    0x48, 0x09, 0xd0,                 //  8 or rax, rdx
-    0x48, 0x8b, 0x15, 0,    0, 0, 0,  // 11 mov rdx, [gate_address]
-    0xf6, 0x02, 0x02,                 // 18 test byte [rdx], kGateHold
-    0x74, 0x0a,                       // 21 je 33
-    0x48, 0x3b, 0x42, 0x08,           // 23 cmp rax, [rdx + 8]: hold_until
-    0x73, 0x04,                       // 27 jae 33
-    0xf3, 0x90,                       // 29 pause
-    0xeb, 0xe1,                       // 31 jmp 2
-    0x5a,                             // 33 pop rdx
-    0x58,                             // 34 pop rax
-    0xc3,                             // 35 ret
+struct GatePlaces {
+  RunAddr word_address{}, displaced{}, new_code{}, hold_flag{}, hold{};
+  RunAddr of(GateCode::To to) const {
+    using To = GateCode::To;
+    switch (to) {
+      case To::word_address: return word_address;
+      case To::displaced: return displaced;
+      case To::new_code: return new_code;
+      case To::hold_flag: return hold_flag;
+      case To::hold: return hold;
+    }
+    return {};
+  }
 };
-static_assert(kHoldUntilOffset == kGateOffset + 8);
 
-// Sets the displacement at `field` of an instruction that ends at `end` so that it reaches `target`. Everything is
-// within the header page or within range of a checked jump.
-bool point(Bytes &code, size_t field, RunAddr code_at, size_t end, RunAddr target) {
-  const int64_t value = static_cast<int64_t>(target.value - (code_at.value + end));
-  if (value < INT32_MIN || value > INT32_MAX) return false;
-  store<int32_t>(code, field, static_cast<int32_t>(value));
+// Everything is within the header page or within range of a checked jump.
+bool fill(GateCode::Part &part, RunAddr at, const GatePlaces &places) {
+  for (const GateCode::Field &field : part.fields) {
+    const int64_t value = static_cast<int64_t>(places.of(field.to).value - (at.value + field.end));
+    if (value < INT32_MIN || value > INT32_MAX) return false;
+    store<int32_t>(part.code, field.at, static_cast<int32_t>(value));
+  }
   return true;
 }
 
-bool fill_stub(Bytes &stub, RunAddr at, RunAddr head, RunAddr hold, RunAddr flag, RunAddr new_code) {
-  const RunAddr gate_address = head + kGateAddressOffset;
-  return point(stub, 4, at, 8, gate_address) && point(stub, 14, at, 18, at + kDisplacedOffset) &&
-         point(stub, 20, at, 24, new_code) && point(stub, 26, at, 31, flag) && point(stub, 34, at, 38, hold) &&
-         point(stub, 42, at, 46, gate_address) && point(stub, 52, at, 56, new_code);
-}
-
-bool between(uint64_t value, uint64_t low, uint64_t high) {
-  return value >= low && value <= high;
+uint64_t pushed_at(const GateCode::Part &part, uint64_t offset) {
+  for (const GateCode::Pushed &pushed : part.pushed)
+    if (offset >= pushed.first && offset <= pushed.last) return pushed.bytes;
+  return 0;
 }
 
 // Empty when the new side is elsewhere.
@@ -79,31 +53,33 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
   ByteWriter block;
   block.zeros(requests.size());  // hold flags
   block.pad_to(16);
+  const GateCode code = arch.gate_code();
+  const uint64_t displaced_offset = code.stub.code.size();
   const RunAddr hold = at + block.size();
-  Bytes hold_code(kHold.begin(), kHold.end());
-  if (!point(hold_code, 14, hold, 18, head + kGateAddressOffset)) return Error::refused("gates are out of range");
-  block.append(hold_code);
-  out.hold_code = {hold, kHold.size()};
+  GateCode::Part holding = code.hold;
+  if (!fill(holding, hold, {.word_address = head + kGateAddressOffset})) return Error::refused("gates are out of range");
+  block.append(holding.code);
+  out.hold_code = {hold, holding.code.size()};
   for (size_t i = 0; i < requests.size(); ++i) {
     block.pad_to(16);
     const GateRequest &request = requests[i];
     const RunAddr stub_at = at + block.size();
     const Result<Bytes> displaced =
-        arch.relocate(request.entry_code, request.site.value, stub_at.value + kDisplacedOffset, arch.redirect_bytes);
-    const RunAddr displaced_at = stub_at + kDisplacedOffset;
+        arch.relocate(request.entry_code, request.site.value, stub_at.value + displaced_offset, arch.redirect_bytes);
+    const RunAddr displaced_at = stub_at + displaced_offset;
     const RunAddr landing_at = displaced_at + (displaced ? displaced->size() : 0);
     const Result<Bytes> landing = land(arch, request, landing_at);
     if (!displaced || !landing) {
       out.gates.push_back({});
       continue;
     }
-    Bytes stub(kStub.begin(), kStub.end());
-    if (!fill_stub(stub, stub_at, head, hold, at + i, landing->empty() ? request.new_code : landing_at))
+    GateCode::Part stub = code.stub;
+    if (!fill(stub, stub_at, {head + kGateAddressOffset, displaced_at, landing->empty() ? request.new_code : landing_at, at + i, hold}))
       return Error::refused("gates are out of range");
-    block.append(stub);
+    block.append(stub.code);
     block.append(*displaced);
     block.append(*landing);
-    out.gates.push_back({{stub_at, kDisplacedOffset + displaced->size()},
+    out.gates.push_back({{stub_at, displaced_offset + displaced->size()},
                          {displaced_at, displaced->size()},
                          at + i,
                          {landing_at, landing->size()}});
@@ -112,17 +88,11 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
   return out;
 }
 
-std::optional<uint64_t> gate_stack_bytes(const Record &record, RunAddr pc) {
-  if (record.hold_code.contains(pc)) {
-    const uint64_t offset = pc - record.hold_code.begin;
-    const uint64_t pushed = offset == 0 || offset == 35 ? 0 : offset == 1 || offset == 34 ? 8 : 16;
-    return pushed + 8;  // and the return address into the stub
-  }
-  for (const RecordFunction &function : record.functions) {
-    if (!function.gate.contains(pc) || function.displaced.contains(pc)) continue;
-    const uint64_t offset = pc - function.gate.begin;
-    return between(offset, 1, 11) || between(offset, 39, 49) ? 8 : 0;
-  }
+std::optional<uint64_t> gate_stack_bytes(const GateCode &code, const Record &record, RunAddr pc) {
+  constexpr uint64_t kReturnAddressBytes = 8;  // into the stub
+  if (record.hold_code.contains(pc)) return pushed_at(code.hold, pc - record.hold_code.begin) + kReturnAddressBytes;
+  for (const RecordFunction &function : record.functions)
+    if (function.gate.contains(pc) && !function.displaced.contains(pc)) return pushed_at(code.stub, pc - function.gate.begin);
   return std::nullopt;
 }
 

@@ -2,8 +2,7 @@
 // while callers are to wait. A gate reads the transaction's one gate word and goes to the old function (the displaced
 // entry instructions, then the rest of it) or to the new one. While the word has kGateHold, callers of marked functions
 // spin there, until a point in time (time stamp counter) at which the gate opens by itself: a tool that dies holding
-// threads holds them for milliseconds. x86-64 machine code; every register survives, flags do not (the ABI has none
-// live at an entry).
+// threads holds them for milliseconds. Their code is the instruction set's (arch.h, GateCode).
 #pragma once
 
 #include <vector>
@@ -39,7 +38,7 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
 
 // Bytes that gate code has on the stack above the caller's return address at this PC; nullopt when the PC is in none
 // of the record's gates, or already in displaced instructions.
-std::optional<uint64_t> gate_stack_bytes(const Record &record, RunAddr pc);
+std::optional<uint64_t> gate_stack_bytes(const GateCode &code, const Record &record, RunAddr pc);
 
 // Whether the code of a function branches back to its own entry: then a thread seen at the entry may be in
 // mid-function.

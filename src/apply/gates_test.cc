@@ -75,14 +75,14 @@ TEST(Gates, ReportTheirStackDepthForEveryInstruction) {
   function.gate = page.block().gates[0].stub;
   function.displaced = page.block().gates[0].displaced;
   record.functions.push_back(function);
-  EXPECT_EQ(gate_stack_bytes(record, function.gate.begin), 0u);
-  EXPECT_EQ(gate_stack_bytes(record, function.gate.begin + 8), 8u);
-  EXPECT_EQ(gate_stack_bytes(record, function.gate.begin + 12), 0u);
-  EXPECT_EQ(gate_stack_bytes(record, record.hold_code.begin), 8u);
-  EXPECT_EQ(gate_stack_bytes(record, record.hold_code.begin + 29), 24u);
-  EXPECT_EQ(gate_stack_bytes(record, record.hold_code.begin + 35), 8u);
-  EXPECT_FALSE(gate_stack_bytes(record, function.displaced.begin).has_value());
-  EXPECT_FALSE(gate_stack_bytes(record, RunAddr(0x1000)).has_value());
+  EXPECT_EQ(gate_stack_bytes(arch().gate_code(), record, function.gate.begin), 0u);
+  EXPECT_EQ(gate_stack_bytes(arch().gate_code(), record, function.gate.begin + 8), 8u);
+  EXPECT_EQ(gate_stack_bytes(arch().gate_code(), record, function.gate.begin + 12), 0u);
+  EXPECT_EQ(gate_stack_bytes(arch().gate_code(), record, record.hold_code.begin), 8u);
+  EXPECT_EQ(gate_stack_bytes(arch().gate_code(), record, record.hold_code.begin + 29), 24u);
+  EXPECT_EQ(gate_stack_bytes(arch().gate_code(), record, record.hold_code.begin + 35), 8u);
+  EXPECT_FALSE(gate_stack_bytes(arch().gate_code(), record, function.displaced.begin).has_value());
+  EXPECT_FALSE(gate_stack_bytes(arch().gate_code(), record, RunAddr(0x1000)).has_value());
 }
 
 TEST(Gates, AreLeftOutWhereTheEntryCannotBeMoved) {

@@ -12,15 +12,14 @@ bool is_in_effect(const FoundRecord &found) {
   return found.head.state == static_cast<uint64_t>(RecordState::applied);
 }
 
-Layer layer_of(const Module &module, const ColdPatchRecord &record, const ColdRedirect &redirect) {
+Layer layer_of(const Arch &arch, const Module &module, const ColdPatchRecord &record, const ColdRedirect &redirect) {
   Layer out;
   out.patch = record.patch;
   out.site = module.bias.to_run(redirect.site);
   out.old_entry = out.site;
   out.old_bytes = redirect.old_bytes;
   out.new_code = {module.bias.to_run(redirect.new_code.begin), redirect.new_code.size_bytes};
-  const Arch *arch = find_arch(ArchId::x86_64);  // the only kind of process that can be opened
-  const Result<Bytes> jump = arch->encode_jump(out.site.value, out.new_code.begin.value);
+  const Result<Bytes> jump = arch.encode_jump(out.site.value, out.new_code.begin.value);
   if (jump && jump->size() == kRedirectBytes) std::copy(jump->begin(), jump->end(), out.direct_bytes.begin());
   out.gate_bytes = out.direct_bytes;
   return out;
@@ -67,7 +66,7 @@ template <typename Wanted>
 std::vector<Layer> collect_layers(const Session &session, const Module &module, Wanted wanted) {
   std::vector<Layer> out;
   for (const ColdPatchRecord &record : module.cold_patches)
-    for (const ColdRedirect &redirect : record.redirects) out.push_back(layer_of(module, record, redirect));
+    for (const ColdRedirect &redirect : record.redirects) out.push_back(layer_of(session.process.arch(), module, record, redirect));
   for (const FoundRecord &found : session.records)
     if (found.record.base == module.base && wanted(found))
       for (const RecordFunction &function : found.record.functions) out.push_back(layer_of(found.record, function));

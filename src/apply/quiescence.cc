@@ -6,9 +6,11 @@
 #include <unordered_map>
 
 #include "apply/gates.h"
+#include "arch/arch.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "process/signal_frame.h"
+#include "unwind/signal_return.h"
 
 namespace suture {
 namespace {
@@ -20,10 +22,7 @@ constexpr uint64_t kForeignStackScan = 256 << 10;
 constexpr uint64_t kMaxStackScan = uint64_t{64} << 20;
 constexpr uint64_t kMaxTotalScan = uint64_t{1} << 30;
 constexpr size_t kMaxScansPerThread = 16;
-constexpr size_t kLongestCall = 7;
 constexpr size_t kFirstBufferWords = 8 << 10;
-// Of the ucontext behind a signal handler's return address.
-constexpr uint64_t kSavedSpOffset = 8 + 40 + 15 * 8;
 
 MemoryReader reader_of(const Process &process) {
   return [&process](RunAddr at, std::span<uint8_t> out) {
@@ -243,14 +242,9 @@ class QuiescenceChecker::Check {
     if (within && !follows_call(at)) answer_.memory_is_held = true;
   }
 
-  // Direct calls are e8 rel32, others ff /2 of two to seven bytes.
   bool follows_call(RunAddr at) {
-    std::array<uint8_t, kLongestCall> before{};
-    if (!pages_.read(RunAddr(at.value - before.size()), before)) return false;
-    const auto back = [&](size_t bytes) { return before[before.size() - bytes]; };
-    if (back(5) == 0xe8) return true;
-    constexpr size_t kSizes[] = {2, 3, 4, 6, 7};
-    return std::any_of(std::begin(kSizes), std::end(kSizes), [&](size_t bytes) { return back(bytes) == 0xff && (back(bytes - 1) & 0x38) == 0x10; });
+    std::array<uint8_t, kLongestCallBytes> before{};
+    return pages_.read(RunAddr(at.value - before.size()), before) && process_.arch().ends_with_call(before);
   }
 
   Status plan_scan(size_t i, RunAddr from, std::vector<Scan> &out) {
@@ -326,26 +320,20 @@ class QuiescenceChecker::Check {
   // Words that point at executable code are few, and are the same few from stack to stack; what they point at is looked
   // at once, all of it by one call.
   void learn_restorers(const std::vector<PossibleFrame> &frames) {
-    constexpr std::array<uint8_t, 9> kLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-    constexpr std::array<uint8_t, 7> kShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
     std::vector<std::pair<const uint64_t, bool> *> unknown;
     for (const PossibleFrame &frame : frames)
       if (const auto [entry, fresh] = restorers_.try_emplace(frame.word, false); fresh) unknown.push_back(&*entry);
-    std::vector<std::array<uint8_t, kLong.size()>> code(unknown.size());
+    std::vector<std::array<uint8_t, kLongestSignalReturn>> code(unknown.size());
     std::vector<ReadPiece> pieces;
     pieces.reserve(unknown.size());
     for (size_t i = 0; i < unknown.size(); ++i) pieces.push_back({RunAddr(unknown[i]->first), code[i]});
     process_.read_many(pieces);
-    for (size_t i = 0; i < unknown.size(); ++i) {
-      const ByteView got(code[i].data(), pieces[i].read_bytes);
-      unknown[i]->second = std::equal(got.begin(), got.end(), kLong.begin(), kLong.end()) ||
-                           (got.size() >= kShort.size() && std::equal(kShort.begin(), kShort.end(), got.begin()));
-    }
+    for (size_t i = 0; i < unknown.size(); ++i) unknown[i]->second = is_signal_return(ByteView(code[i].data(), pieces[i].read_bytes));
   }
 
   void follow_signal_frame(const Scan &scan, RunAddr frame, std::vector<Scan> &more) {
     std::array<uint64_t, 2> saved{};  // rsp, rip
-    if (!pages_.read(frame + kSavedSpOffset, {reinterpret_cast<uint8_t *>(saved.data()), sizeof saved})) return;
+    if (!pages_.read(frame + kInterruptedSpOffset, {reinterpret_cast<uint8_t *>(saved.data()), sizeof saved})) return;
     const RunAddr pc(saved[1]);
     if (ranges_.overwritten(pc)) answer_.overwritten_is_clear = false;
     if (const WatchedRange *found = ranges_.find_pc(pc); found != nullptr && states_[scan.thread].hit == nullptr)
@@ -379,13 +367,13 @@ class QuiescenceChecker::Check {
 
   bool at_gate(RunAddr pc) const {
     return std::any_of(query_.gates.begin(), query_.gates.end(),
-                       [&](const Record *record) { return gate_stack_bytes(*record, pc).has_value(); });
+                       [&](const Record *record) { return gate_stack_bytes(gate_code_, *record, pc).has_value(); });
   }
 
   // At a gate, the caller's return address is the next thing on the stack.
   void leave_gate(DwarfRegisters &start) {
     for (const Record *record : query_.gates) {
-      const std::optional<uint64_t> bytes = gate_stack_bytes(*record, RunAddr(start[kDwarfPc]));
+      const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *record, RunAddr(start[kDwarfPc]));
       if (!bytes) continue;
       uint64_t back = 0;
       const RunAddr at(start[kDwarfSp] + *bytes);
@@ -406,6 +394,7 @@ class QuiescenceChecker::Check {
   }
 
   const Process &process_;
+  const GateCode gate_code_ = process_.arch().gate_code();
   const QuiescenceQuery &query_;
   std::vector<StoppedThread> threads_;
   const Maps &maps_;

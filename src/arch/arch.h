@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,12 @@ struct Instruction {
   uint16_t mnemonic = 0;         // opaque; equal for equal operations
 };
 
+// Code with one 4-byte field, which is relative to its end.
+struct FieldCode {
+  Bytes code;
+  uint32_t field_at = 0;
+};
+
 // Code that reaches a thread-local variable in another way than the compiler wrote it: as long as that, with one 4-byte field.
 struct TlsForm {
   enum class Reach : uint8_t {
@@ -50,6 +57,50 @@ struct TlsForm {
   Bytes code;
   uint32_t field_at = 0;
   Reach reach = Reach::nothing;
+};
+
+// The sequence that calls __tls_get_addr, within a function's code.
+struct TlsCall {
+  uint64_t begin = 0;    // of the sequence
+  uint64_t call_at = 0;  // where its call begins
+  Bytes opcode;          // of a direct call in its place, with the 4-byte field, relative to its end, behind it
+};
+
+// A function that does as __tls_get_addr for one variable: it asks for another place in the same block, and adds the distance. The fields
+// are 4 bytes; the first two are relative to their end.
+struct TlsStub {
+  Bytes code;
+  uint32_t pair_at = 0;      // of the pair of slots to ask with
+  uint32_t call_at = 0;      // of __tls_get_addr
+  uint32_t distance_at = 0;  // holds the distance
+};
+
+// The code of gates (apply/gates.h). It reads the gate word, whose bit 0 says "new code" and bit 1 "callers of marked functions wait";
+// the word behind that is the time stamp until which they do. Every register survives, flags do not (the ABI has none live at an entry).
+struct GateCode {
+  enum class To : uint8_t {
+    word_address,  // where the address of the gate word is kept
+    displaced,     // behind the stub: the instructions that the redirect took the place of
+    new_code,
+    hold_flag,  // a byte: whether callers of this function wait
+    hold,       // the routine in which they do
+  };
+  struct Field {  // 4 bytes, relative to `end`, both offsets in its code
+    uint32_t at = 0;
+    uint32_t end = 0;
+    To to = To::word_address;
+  };
+  struct Pushed {  // while the next instruction is one of these, so many bytes are on the stack above what was there at the beginning
+    uint32_t first = 0, last = 0;
+    uint64_t bytes = 0;
+  };
+  struct Part {
+    Bytes code;
+    std::vector<Field> fields;
+    std::vector<Pushed> pushed;
+  };
+  Part stub;
+  Part hold;  // called by the stub
 };
 
 // Code that does what an instruction does with a variable, given a slot that holds the variable's address.
@@ -127,6 +178,8 @@ struct BlockAccess {
   uint32_t moved_end = 0;       // in `stub`: behind the instruction itself, with its further fields as far from there; 0 when it is not in it
 };
 
+inline constexpr size_t kLongestCallBytes = 7;
+
 struct Arch {
   ArchId id;
   const char *name;
@@ -138,6 +191,16 @@ struct Arch {
   Result<Bytes> (*encode_jump)(uint64_t from, uint64_t to);
   // If `bytes` (at address `at`) start with such a jump: where it goes.
   std::optional<uint64_t> (*decode_jump)(ByteView bytes, uint64_t at);
+  FieldCode (*near_jump)();  // as encode_jump makes it
+  FieldCode (*slot_jump)();  // goes to the address in a slot
+  // If `code` (at address `at`) is a stub of a procedure linkage table: the address of its slot.
+  std::optional<uint64_t> (*plt_slot)(ByteView code, uint64_t at);
+  void (*fill_nops)(std::span<uint8_t> room);
+  void (*fill_traps)(std::span<uint8_t> room);  // code that ends a thread which gets there
+  // Whether the last bytes may be a call, so that what is behind them may be a return address. At most kLongestCallBytes are looked at.
+  bool (*ends_with_call)(ByteView before);
+  // Whether a direct branch may begin with these bytes.
+  bool (*may_begin_branch)(ByteView code);
   // Copies whole instructions covering at least `min_bytes` of the code at `from`, rewritten to run at `to`, followed by a
   // jump back to behind them; refused when an instruction cannot be moved.
   Result<Bytes> (*relocate)(ByteView code, uint64_t from, uint64_t to, uint32_t min_bytes);
@@ -150,6 +213,10 @@ struct Arch {
   // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind: what linkers turn
   // the access into, where they know more than the compiler did. Empty when it is not the sequence that the ABI lays down.
   std::vector<TlsForm> (*tls_forms)(ByteView code, uint32_t field_at, EdgeKind access);
+  // `code` has a field at `field_at` that makes a thread-local access of that kind by a call; nullopt when it is not written as the ABI lays down.
+  std::optional<TlsCall> (*tls_call)(ByteView code, uint64_t field_at, EdgeKind access);
+  TlsStub (*tls_stub)();
+  GateCode (*gate_code)();
   ThreadBlockCode (*thread_block_code)();
   // `code` starts with the instruction whose field at `field_at` makes a thread-local access of that kind to what is `offset`
   // behind the start of the block; nullopt for what cannot be led there.

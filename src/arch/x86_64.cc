@@ -5,6 +5,7 @@
 #include "arch/x86_block_access.h"
 #include "arch/x86_common.h"
 #include "arch/x86_far.h"
+#include "arch/x86_gate.h"
 #include "arch/x86_thread_block.h"
 #include "arch/x86_tls.h"
 #include "arch/x86_value_writer.h"
@@ -68,10 +69,20 @@ const Arch kArchX86_64 = {
     .decode = decode,
     .encode_jump = x86::encode_jump,
     .decode_jump = x86::decode_jump,
+    .near_jump = x86::near_jump,
+    .slot_jump = x86::slot_jump,
+    .plt_slot = x86::plt_slot,
+    .fill_nops = x86::fill_nops,
+    .fill_traps = x86::fill_traps,
+    .ends_with_call = x86::ends_with_call,
+    .may_begin_branch = x86::may_begin_branch,
     .relocate = relocate,
     .make_direct = make_direct,
     .make_immediate = make_immediate,
     .tls_forms = x86::tls_forms,
+    .tls_call = x86::tls_call,
+    .tls_stub = x86::tls_stub,
+    .gate_code = x86::gate_code,
     .thread_block_code = x86::thread_block_code,
     .block_access = x86::block_access,
     .far_form = x86::far_form,

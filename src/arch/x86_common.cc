@@ -178,6 +178,39 @@ std::optional<uint64_t> decode_jump(ByteView bytes, uint64_t at) {
   return at + kJumpBytes + static_cast<uint64_t>(int64_t{load<int32_t>(bytes, 1)});
 }
 
+FieldCode near_jump() { return {{0xe9, 0, 0, 0, 0}, 1}; }
+
+FieldCode slot_jump() { return {{0xff, 0x25, 0, 0, 0, 0}, 2}; }  // jmp *slot(%rip)
+
+// [endbr64] [bnd] jmp *slot(%rip)
+std::optional<uint64_t> plt_slot(ByteView code, uint64_t at) {
+  constexpr uint32_t kEndbr64 = 0xfa1e0ff3;
+  size_t jump = 0;
+  if (code.size() >= 4 && load<uint32_t>(code, 0) == kEndbr64) jump = 4;
+  if (jump < code.size() && code[jump] == 0xf2) ++jump;
+  if (jump + 6 > code.size() || code[jump] != 0xff || code[jump + 1] != 0x25) return std::nullopt;
+  return at + jump + 6 + static_cast<uint64_t>(int64_t{load<int32_t>(code, jump + 2)});
+}
+
+void fill_nops(std::span<uint8_t> room) { std::fill(room.begin(), room.end(), uint8_t{0x90}); }
+
+void fill_traps(std::span<uint8_t> room) { std::fill(room.begin(), room.end(), uint8_t{0xcc}); }
+
+// Direct calls are e8 rel32, others ff /2 of two to seven bytes.
+bool ends_with_call(ByteView before) {
+  const auto back = [&](size_t bytes) { return before[before.size() - bytes]; };
+  if (before.size() >= 5 && back(5) == 0xe8) return true;
+  constexpr size_t kSizes[] = {2, 3, 4, 6, 7};
+  return std::any_of(std::begin(kSizes), std::end(kSizes),
+                     [&](size_t bytes) { return bytes <= before.size() && back(bytes) == 0xff && (back(bytes - 1) & 0x38) == 0x10; });
+}
+
+bool may_begin_branch(ByteView code) {
+  if (code.empty()) return false;
+  if (code[0] == 0x0f) return code.size() > 1 && (code[1] & 0xf0) == 0x80;
+  return (code[0] & 0xf0) == 0x70 || code[0] == 0xeb || code[0] == 0xe9;
+}
+
 Result<Bytes> relocate(Mode mode, ByteView code, uint64_t from, uint64_t to, uint32_t min_bytes) {
   const std::vector<Displaced> items = TRY(displaced_instructions(mode, code, from, min_bytes));
   const uint64_t covered = items.empty() ? 0 : items.back().at + items.back().insn.size_bytes;

@@ -79,4 +79,25 @@ std::vector<TlsForm> tls_forms(ByteView code, uint32_t field_at, EdgeKind access
   }
 }
 
+std::optional<TlsCall> tls_call(ByteView code, uint64_t field_at, EdgeKind access) {
+  const bool general = access == EdgeKind::tls_gd_pc32;
+  const uint64_t before = general ? 4 : 3;  // lea, with a prefix in the one
+  if ((!general && access != EdgeKind::tls_ld_pc32) || field_at < before || field_at > code.size()) return std::nullopt;
+  const uint64_t begin = field_at - before;
+  const ByteView sequence = code.subspan(begin);
+  if (tls_forms(sequence, static_cast<uint32_t>(before), access).empty()) return std::nullopt;
+  if (general) return TlsCall{begin, begin + 8, {0x66, 0x66, 0x48, 0xe8}};
+  return TlsCall{begin, begin + 7, sequence[7] == 0xff ? Bytes{0x67, 0xe8} : Bytes{0xe8}};
+}
+
+TlsStub tls_stub() {
+  return {{0x48, 0x83, 0xec, 0x08,              //  0 sub $8,%rsp
+           0x48, 0x8d, 0x3d, 0,    0, 0, 0,     //  4 lea pair(%rip),%rdi
+           0xe8, 0,    0,    0,    0,           // 11 call __tls_get_addr
+           0x48, 0x83, 0xc4, 0x08,              // 16 add $8,%rsp
+           0x48, 0x8d, 0x80, 0,    0, 0, 0,     // 20 lea distance(%rax),%rax
+           0xc3},                               // 27 ret
+          7, 12, 23};
+}
+
 }  // namespace suture::x86

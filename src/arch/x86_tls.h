@@ -7,5 +7,7 @@
 namespace suture::x86 {
 
 std::vector<TlsForm> tls_forms(ByteView code, uint32_t field_at, EdgeKind access);
+std::optional<TlsCall> tls_call(ByteView code, uint64_t field_at, EdgeKind access);
+TlsStub tls_stub();
 
 }  // namespace suture::x86

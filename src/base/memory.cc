@@ -10,4 +10,11 @@ void give_back_free_memory() {
 #endif
 }
 
+void give_back_large_blocks() {
+#ifdef __GLIBC__
+  constexpr int kLargeBytes = 256 << 10;
+  (void)mallopt(M_MMAP_THRESHOLD, kLargeBytes);  // which also keeps it from growing
+#endif
+}
+
 }  // namespace suture

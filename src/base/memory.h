@@ -7,4 +7,8 @@ namespace suture {
 // needs other blocks than the one before it would hold the memory of both.
 void give_back_free_memory();
 
+// From now on, large blocks go back to the system as soon as they are freed, rather than once as much lies at the end of the heap: for
+// work in phases that each need much. Each costs its page faults again.
+void give_back_large_blocks();
+
 }  // namespace suture

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "build/author_header.h"
 #include "build/build_environment.h"
 #include "build/build_inputs.h"
@@ -60,6 +61,7 @@ class Build {
     TRY_WHILE(make_shims(), "preparing the compiler wrapper");
     TRY_WHILE(build_pre(), "building the source before the fix");
     std::optional<std::set<std::string>> wanted = TRY(wanted_outputs());
+    give_back_free_memory();
     if (TRY(was_spared_before(wanted))) {
       say("an earlier build left out what is wanted now; building anew");
       TRY_WHILE(build_pre_anew(), "building the source before the fix");
@@ -69,6 +71,7 @@ class Build {
     const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
     const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
     TRY_WHILE(build_post(), "building the source after the fix");
+    give_back_free_memory();
     const LinkView post(TRY(all_records()), seen_, work_ / "store");
     const OutputIndex post_index = TRY(index_outputs(tree_));
     std::vector<BuildRequest::Image> images = request_.images;

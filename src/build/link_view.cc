@@ -153,7 +153,7 @@ LinkView::LinkView(Records records, fs::path tree, fs::path store)
     if (link.kind == LinkKind::relocatable) relocatable_by_content_[link.output_content] = &link;
   }
   for (CompileRecord &compile : records_.compiles) {
-    compile.dependencies = {};  // they take most of the memory, and no link needs them
+    compile.dependencies = std::vector<std::string>();  // they take most of the memory, and no link needs them; `{}` would keep the room
     compiles_by_content_.emplace(compile.output_content, &compile);
   }
 }

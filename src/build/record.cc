@@ -8,6 +8,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "build/object_store.h"
 
 namespace suture {
@@ -223,10 +224,10 @@ Result<Records> read_records(const fs::path &folder) {
     const std::string doing = cat("reading ", entry.path().string());
     if (compile) {
       records.compiles.push_back(TRY_WHILE(parse_compile_record(text), doing));
-      records.compiles.back().args = {};
+      records.compiles.back().args = std::vector<std::string>();  // `{}` would keep the room
     } else if (link) {
       LinkRecord record = TRY_WHILE(parse_link_record(text), doing);
-      record.args = {};
+      record.args = std::vector<std::string>();
       if (record.spared) records.spared.push_back(std::move(record.output));
       else records.links.push_back(std::move(record));
     } else {
@@ -235,6 +236,7 @@ Result<Records> read_records(const fs::path &folder) {
   }
   if (error) return Error::failed(cat("cannot list ", folder.string(), ": ", error.message()));
   sort_by_order(records);
+  give_back_free_memory();  // of the parser
   return records;
 }
 

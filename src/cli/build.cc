@@ -7,6 +7,7 @@
 
 #include "base/cat.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "build/patch_tree.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -226,6 +227,7 @@ Status prepare_debian(const Options &options, BuildRequest &build, DebianReport 
 
 Result<int> run(const Options &options, const Context &context) {
   TRY(check_form(options));
+  give_back_large_blocks();
   const bool debian = !options.debian.empty();
   TempDir temporary = TRY(TempDir::create("suture-build"));
   const fs::path work = options.work.empty() ? temporary.path() / "work" : fs::path(options.work);

@@ -6,12 +6,6 @@
 
 namespace suture {
 
-namespace {
-
-constexpr uint8_t kNop = 0x90;
-
-}  // namespace
-
 std::optional<CodeInstruction> Binder::instruction_with(uint32_t object, uint32_t section, uint64_t offset) const {
   const std::shared_ptr<const Code> code = in_.post->code(object, section);
   const CodeInstruction *found = code->complete ? code->instruction_with(offset) : nullptr;
@@ -66,14 +60,16 @@ Result<std::vector<PatchEdge>> Binder::bind_far(const FarSite &site) {
   stub.name = cat(site.name, "@far");
   stub.kind = PatchPiece::Kind::code;
   stub.bytes = form->code;
-  stub.bytes.insert(stub.bytes.end(), {0xe9, 0, 0, 0, 0});  // jmp back
+  const FieldCode jump = in_.post->arch().near_jump();
+  const uint64_t back_at = stub.bytes.size() + jump.field_at;
+  stub.bytes.insert(stub.bytes.end(), jump.code.begin(), jump.code.end());
   stub.size_bytes = stub.bytes.size();
   stub.edges = {to_slot(form->slot_field_at),
-                {stub.size_bytes - 4, 4, true, false, PatchEdge::To::piece, site.piece, 0, 0, static_cast<int64_t>(insn.end()) - 4}};
+                {back_at, 4, true, false, PatchEdge::To::piece, site.piece, 0, 0, static_cast<int64_t>(insn.end()) - 4}};
   const uint32_t index = add_piece(std::move(stub));
-  std::fill(bytes.begin(), bytes.end(), kNop);
-  bytes[0] = 0xe9;  // jmp stub
-  return std::vector<PatchEdge>{{insn.at + 1, 4, true, false, PatchEdge::To::piece, index, 0, 0, -4}};
+  in_.post->arch().fill_nops(bytes);
+  std::copy(jump.code.begin(), jump.code.end(), bytes.begin());
+  return std::vector<PatchEdge>{{insn.at + jump.field_at, 4, true, false, PatchEdge::To::piece, index, 0, 0, -4}};
 }
 
 }  // namespace suture

@@ -11,21 +11,6 @@ namespace {
 
 using Reach = TlsForm::Reach;
 
-// sub $8,%rsp; lea pair(%rip),%rdi; call __tls_get_addr; add $8,%rsp; lea distance(%rax),%rax; ret
-constexpr uint8_t kStubCode[] = {0x48, 0x83, 0xec, 0x08, 0x48, 0x8d, 0x3d, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 0x08, 0x48, 0x8d, 0x80, 0, 0, 0, 0, 0xc3};
-constexpr uint64_t kStubPair = 7, kStubCall = 12, kStubDistance = 23;
-
-// Where in the sequence the 4-byte field of its direct call is, once the call is one.
-struct CallForm {
-  uint64_t begin = 0;
-  Bytes opcode;
-};
-
-CallForm direct_call_form(EdgeKind kind, ByteView code) {
-  if (kind == EdgeKind::tls_gd_pc32) return {8, {0x66, 0x66, 0x48, 0xe8}};
-  return {7, code[7] == 0xff ? Bytes{0x67, 0xe8} : Bytes{0xe8}};
-}
-
 }  // namespace
 
 bool reaches_tls_by_code(EdgeKind kind) {
@@ -146,11 +131,9 @@ Result<Binder::BoundTls> Binder::through_stub(const TlsSite &site) {
   if (!pair || !offset)
     return Error::refused(cat("the image has no ", name_of(reference.access), " for ", name,
                               pair ? ", and no located code tells its place in the thread's block" : ", and none for another variable of its own"));
-  const uint64_t begin = edge.offset - (edge.kind == EdgeKind::tls_gd_pc32 ? 4 : 3);
-  if (in_.post->arch().tls_forms(ByteView(site.contents).subspan(begin), static_cast<uint32_t>(edge.offset - begin), edge.kind).empty())
-    return Error::refused("its thread-local access is not written as the ABI lays down");
-  const CallForm call = direct_call_form(edge.kind, ByteView(site.contents).subspan(begin));
-  std::copy(call.opcode.begin(), call.opcode.end(), site.contents.begin() + static_cast<ptrdiff_t>(begin + call.begin));
+  const auto call = in_.post->arch().tls_call(site.contents, edge.offset, edge.kind);
+  if (!call) return Error::refused("its thread-local access is not written as the ABI lays down");
+  std::copy(call->opcode.begin(), call->opcode.end(), site.contents.begin() + static_cast<ptrdiff_t>(call->call_at));
 
   const auto [known, inserted] = stubs_.try_emplace(cat(name, "@tls"), 0);
   if (inserted) {
@@ -158,21 +141,22 @@ Result<Binder::BoundTls> Binder::through_stub(const TlsSite &site) {
     use.edge = &edge;
     use.is_call = true;
     const Target get_address = TRY(resolve_import("__tls_get_addr", use, false));
+    TlsStub code = in_.post->arch().tls_stub();
     PatchPiece stub;
     stub.name = known->first;
     stub.kind = PatchPiece::Kind::code;
     stub.alignment = 16;
-    stub.bytes.assign(std::begin(kStubCode), std::end(kStubCode));
+    stub.bytes = std::move(code.code);
     stub.size_bytes = stub.bytes.size();
     stub.is_function = true;
     const int64_t distance = static_cast<int64_t>(offset->base) + offset->offset + reference.offset - static_cast<int64_t>(pair->second);
-    store<int32_t>(stub.bytes, kStubDistance, static_cast<int32_t>(distance));
-    stub.edges = {{kStubPair, 4, true, false, PatchEdge::To::base, 0, pair->first, 0, -4},
-                  {kStubCall, 4, true, false, get_address.to, get_address.piece, get_address.base, get_address.import, get_address.offset - 4}};
+    store<int32_t>(stub.bytes, code.distance_at, static_cast<int32_t>(distance));
+    stub.edges = {{code.pair_at, 4, true, false, PatchEdge::To::base, 0, pair->first, 0, -4},
+                  {code.call_at, 4, true, false, get_address.to, get_address.piece, get_address.base, get_address.import, get_address.offset - 4}};
     known->second = add_piece(std::move(stub));
   }
   BoundTls bound;
-  const uint64_t field = begin + call.begin + call.opcode.size();
+  const uint64_t field = call->call_at + call->opcode.size();
   bound.end = field + 4;
   bound.edges = {{edge.offset, 4, true, false, PatchEdge::To::base, 0, pair->first, 0, -4}, {field, 4, true, false, PatchEdge::To::piece, stubs_.at(cat(name, "@tls")), 0, 0, -4}};
   return bound;

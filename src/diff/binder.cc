@@ -469,15 +469,16 @@ Binder::Target Binder::slot_for(const std::string &key, const PatchEdge &content
 Binder::Target Binder::stub_through(const std::string &name, const Target &slot) {
   const auto [it, inserted] = stubs_.try_emplace(name, 0);
   if (inserted) {
+    FieldCode jump = in_.post->arch().slot_jump();
     PatchPiece stub;
     stub.name = cat(name, "@plt");
     stub.kind = PatchPiece::Kind::code;
     stub.alignment = 8;
-    stub.bytes = {0xff, 0x25, 0, 0, 0, 0};  // jmp *slot(%rip)
+    stub.bytes = std::move(jump.code);
     stub.size_bytes = stub.bytes.size();
     stub.is_function = true;
     PatchEdge edge;
-    edge.offset = 2;
+    edge.offset = jump.field_at;
     edge.pc_relative = true;
     edge.to = slot.to;
     edge.piece = slot.piece;

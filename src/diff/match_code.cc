@@ -247,19 +247,15 @@ CodeMatch match_code(const Arch &arch, const ObjectSection &pre, const Code &cod
   return Matcher(arch, pre, code, image_code, at).run();
 }
 
-bool may_match(const ObjectSection &pre, ByteView image_code) {
+bool may_match(const Arch &arch, const ObjectSection &pre, ByteView image_code) {
   uint64_t limit = std::min<uint64_t>(12, std::min<uint64_t>(pre.bytes.size(), image_code.size()));
   if (!pre.edges.empty()) limit = std::min(limit, pre.edges.front().offset >= 3 ? pre.edges.front().offset - 3 : 0);
   // A branch within the first bytes may be long on one side and short on the other: stop before the first opcode that
   // could be one.
   for (uint64_t i = 0; i < limit; ++i) {
     if (pre.bytes[i] == image_code[i]) continue;
-    const auto branchy = [](ByteView code, uint64_t at) {
-      if (code[at] == 0x0f) return at + 1 < code.size() && (code[at + 1] & 0xf0) == 0x80;
-      return (code[at] & 0xf0) == 0x70 || code[at] == 0xeb || code[at] == 0xe9;
-    };
     for (uint64_t k = i >= 5 ? i - 5 : 0; k <= i; ++k)
-      if (branchy(pre.bytes, k) || branchy(image_code, k)) return true;
+      if (arch.may_begin_branch(ByteView(pre.bytes).subspan(k)) || arch.may_begin_branch(image_code.subspan(k))) return true;
     return false;
   }
   return true;

@@ -45,7 +45,7 @@ struct CodeMatch {
 CodeMatch match_code(const Arch &arch, const ObjectSection &pre, const Code &code, ByteView image_code, LinkAddr at);
 
 // Cheap test that rejects nearly every wrong address: the leading bytes that no edge covers.
-bool may_match(const ObjectSection &pre, ByteView image_code);
+bool may_match(const Arch &arch, const ObjectSection &pre, ByteView image_code);
 
 // The image address of an offset in the pre section, given a match at `at`.
 LinkAddr image_address(const CodeMatch &match, LinkAddr at, uint64_t pre_offset);

@@ -132,7 +132,7 @@ class RunPre {
       const auto to = by_size_.upper_bound(size + 32);
       for (auto it = from; it != to; ++it) {
         const LinkAddr at(it->second.value - unit.lead_bytes);
-        if (!may_match(section, image_code(at, section.size_bytes))) continue;
+        if (!may_match(arch_, section, image_code(at, section.size_bytes))) continue;
         if (match_at(unit, at).matches) unit.candidates.push_back(at);
         if (unit.candidates.size() > kMaxCandidates) break;
       }

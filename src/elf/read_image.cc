@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "arch/arch.h"
 #include "base/cat.h"
 #include "base/file.h"
 #include "elf/build_id.h"
@@ -281,21 +282,16 @@ void read_relr(uint64_t address, uint64_t size_bytes, Image &image) {
   }
 }
 
-// A PLT stub is `[endbr64] [bnd] jmp *disp32(%rip)`; entries start at multiples of 8 in sections named .plt*. Files without
-// section headers have no sections to look at, and calls through their PLT are then bound through the GOT slot.
+// Stubs start at multiples of 8 in sections named .plt*. Files without section headers have no sections to look at, and calls through
+// their PLT are then bound through the GOT slot.
 void read_plt(Image &image) {
+  const Arch *arch = find_arch(image.arch);
+  if (arch == nullptr) return;
   for (const ImageSection &section : image.sections) {
     if (!section.executable || !section.name.starts_with(".plt")) continue;
     const ByteView code = image.at(section.address, section.size_bytes);
-    for (size_t at = 0; at + 6 <= code.size(); at += 8) {
-      size_t insn = at;
-      if (insn + 4 <= code.size() && load<uint32_t>(code, insn) == 0xfa1e0ff3) insn += 4;
-      if (insn < code.size() && code[insn] == 0xf2) ++insn;
-      if (insn + 6 > code.size() || code[insn] != 0xff || code[insn + 1] != 0x25) continue;
-      const int64_t displacement = load<int32_t>(code, insn + 2);
-      const LinkAddr slot(section.address.value + insn + 6 + static_cast<uint64_t>(displacement));
-      image.plt.push_back({section.address + at, slot});
-    }
+    for (size_t at = 0; at < code.size(); at += 8)
+      if (const auto slot = arch->plt_slot(code.subspan(at), section.address.value + at)) image.plt.push_back({section.address + at, LinkAddr(*slot)});
   }
 }
 

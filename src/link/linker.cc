@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "arch/arch.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "link/unwind_table.h"
@@ -26,7 +27,7 @@ bool needs_writable(const PatchPiece &piece, const Image &base) {
 
 class Linker {
  public:
-  Linker(const PatchObject &patch, const Image &base, const std::string &id) : patch_(patch), base_(base) {
+  Linker(const PatchObject &patch, const Image &base, const Arch &arch, const std::string &id) : patch_(patch), base_(base), arch_(arch) {
     out_.patch_id = id;
     out_.arch = base.arch;
     out_.base_id = base.id;
@@ -126,7 +127,7 @@ class Linker {
   // Gaps between functions trap rather than run.
   void pad_code() {
     for (const HotSection &section : out_.sections)
-      if (section.executable) std::fill_n(at(section.address.value), section.size_bytes, uint8_t{0xcc});
+      if (section.executable) arch_.fill_traps({&*at(section.address.value), section.size_bytes});
   }
 
   Bytes::iterator at(uint64_t address) {
@@ -208,6 +209,7 @@ class Linker {
 
   const PatchObject &patch_;
   const Image &base_;
+  const Arch &arch_;
   std::vector<uint64_t> place_;
   UnwindTable table_;
   uint64_t at_ = 0;
@@ -222,7 +224,9 @@ class Linker {
 }  // namespace
 
 Result<HotImage> link_patch(const PatchObject &patch, const Image &base, const std::string &patch_id) {
-  return Linker(patch, base, patch_id).run();
+  const Arch *arch = find_arch(base.arch);
+  if (arch == nullptr) return Error::refused(cat("no code can be made for ", name_of(base.arch)));
+  return Linker(patch, base, *arch, patch_id).run();
 }
 
 }  // namespace suture

@@ -322,6 +322,7 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
   report.package = describe_package(request);
   TRY(check_images_differ(request.build.images));
   const BuildResult built = TRY(run_builds(request.build));
+  give_back_free_memory();  // of all the records
   report.pre_seconds = built.pre_seconds;
   report.post_seconds = built.post_seconds;
   Refusals refusals;

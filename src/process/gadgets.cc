@@ -5,14 +5,14 @@
 #include <cstring>
 #include <optional>
 
+#include "unwind/signal_return.h"
+
 namespace suture {
 namespace {
 
 constexpr uint64_t kMaxGadgetScan = uint64_t{64} << 20;
 
 const std::array<uint8_t, 3> kSyscallRet = {0x0f, 0x05, 0xc3};
-const std::array<uint8_t, 9> kSigreturnLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-const std::array<uint8_t, 7> kSigreturnShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
 
 std::optional<uint64_t> find_in(ByteView bytes, ByteView wanted) {
   const void *at = ::memmem(bytes.data(), bytes.size(), wanted.data(), wanted.size());
@@ -42,7 +42,7 @@ class GadgetSearch {
   void look(RunAddr at, ByteView bytes) {
     if (found_.syscall_ret.value == 0)
       if (const auto found = find_in(bytes, kSyscallRet)) found_.syscall_ret = at + *found;
-    for (const ByteView form : {ByteView(kSigreturnLong), ByteView(kSigreturnShort)})
+    for (const ByteView form : signal_return_forms())
       if (found_.sigreturn.value == 0)
         if (const auto found = find_in(bytes, form)) found_.sigreturn = at + *found;
   }

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "arch/arch.h"
 #include "base/cat.h"
 #include "base/file.h"
 
@@ -130,6 +131,8 @@ std::optional<uint64_t> status_number(std::string_view status, std::string_view 
   if (error != std::errc() || end == text.data()) return std::nullopt;
   return value;
 }
+
+const Arch &Process::arch() const { return *find_arch(ArchId::x86_64); }
 
 Result<Process> Process::open(pid_t pid) {
   Process out;

@@ -18,6 +18,8 @@
 
 namespace suture {
 
+struct Arch;
+
 // One piece of a bulk read: `out.size()` bytes from `at`. `read_bytes` says how many came.
 struct ReadPiece {
   RunAddr at;
@@ -36,6 +38,8 @@ class Process {
   Status claim(Deadline until) const;
 
   pid_t pid() const { return pid_; }
+  // What it executes: open() takes processes of one instruction set only, so far.
+  const Arch &arch() const;
   const std::string &comm() const { return comm_; }
   // The thread whose /proc folder is used: the leader unless it has exited before the others.
   pid_t live_thread() const { return live_thread_; }

@@ -186,7 +186,10 @@ Result<StoredPackage> Store::add(const VerifiedBytes &verified, const Package &p
   StoredPackage stored;
   stored.package = package;
   stored.package.unknown_fields.clear();
-  for (PackageImage &image : stored.package.images) image.hot = image.cold = {};
+  for (PackageImage &image : stored.package.images) {
+    image.hot = Bytes();
+    image.cold = Bytes();
+  }
   stored.file_bytes = verified.file().size();
   stored.file_digest = sha256(verified.file());
   stored.file = entry_folder(package.id) / (to_hex(stored.file_digest) + ".hotpatch");

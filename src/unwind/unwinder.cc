@@ -5,6 +5,7 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
+#include "unwind/signal_return.h"
 
 namespace suture {
 namespace {
@@ -17,27 +18,9 @@ constexpr size_t kIndexEntryBytes = 8;
 // The only index form that linkers write: version 1, pcrel sdata4, udata4, datarel sdata4.
 constexpr std::array<uint8_t, 4> kIndexForm = {1, 0x1b, 0x03, 0x3b};
 
-// mov $15, %rax (or %eax); syscall: what a signal handler returns to.
-const std::array<uint8_t, 9> kRestorerLong = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-const std::array<uint8_t, 7> kRestorerShort = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
-
 bool is_restorer(RunAddr pc, const MemoryReader &memory) {
-  std::array<uint8_t, 9> code{};
-  if (!memory(pc, code)) return false;
-  return code == kRestorerLong || std::equal(kRestorerShort.begin(), kRestorerShort.end(), code.begin());
-}
-
-// With the return address popped, the stack pointer is at the ucontext: 40 bytes, then r8-r15, rdi, rsi, rbp, rbx, rdx,
-// rax, rcx, rsp, rip.
-bool enter_interrupted_frame(DwarfRegisters &registers, const MemoryReader &memory) {
-  constexpr uint64_t kRegistersOffset = 40;
-  std::array<uint64_t, 17> saved{};
-  if (!memory(RunAddr(registers[kDwarfSp] + kRegistersOffset),
-              {reinterpret_cast<uint8_t *>(saved.data()), sizeof saved}))
-    return false;
-  constexpr std::array<size_t, 17> kOrder = {8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, kDwarfSp, kDwarfPc};
-  for (size_t i = 0; i < saved.size(); ++i) registers[kOrder[i]] = saved[i];
-  return true;
+  std::array<uint8_t, kLongestSignalReturn> code{};
+  return memory(pc, code) && is_signal_return(code);
 }
 
 std::optional<uint64_t> find_cfa(const UnwindRow &row, const DwarfRegisters &registers, const MemoryReader &memory) {
