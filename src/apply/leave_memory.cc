@@ -1,6 +1,7 @@
 #include "apply/leave_memory.h"
 
 #include "process/preflight.h"
+#include "process/register_names.h"
 
 namespace suture {
 namespace {
@@ -14,8 +15,8 @@ constexpr uint64_t kLookPatienceMs = 200;
 
 SeenThreads::SeenThreads(const World &world, const QuiescenceAnswer &answer) : hold_memory(answer.memory_is_held) {
   for (const StoppedThread &thread : world.threads()) {
-    stack_pointers.push_back(RunAddr(thread.registers.rsp));
-    thread_pointer = RunAddr(thread.registers.fs_base);
+    stack_pointers.push_back(suture::stack_pointer(thread.registers));
+    thread_pointer = suture::thread_pointer(thread.registers);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "arch/arch.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
+#include "process/register_names.h"
 #include "process/signal_frame.h"
 #include "unwind/signal_return.h"
 
@@ -66,11 +67,6 @@ class PageCache {
   const Process &process_;
   std::unordered_map<uint64_t, Bytes> pages_;
 };
-
-DwarfRegisters dwarf_registers(const Registers &r) {
-  return {r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
-          r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip};
-}
 
 // The ranges of a query, arranged for one question asked of very many words.
 class RangeSet {
@@ -201,7 +197,7 @@ class QuiescenceChecker::Check {
     for (size_t i = first; i < states_.size(); ++i) {
       look_at_pc(i);
       look_at_registers(i);
-      TRY(plan_scan(i, RunAddr(registers(i).rsp), scans));
+      TRY(plan_scan(i, stack_pointer(registers(i)), scans));
     }
     while (!scans.empty()) {
       std::vector<Scan> more;
@@ -218,7 +214,7 @@ class QuiescenceChecker::Check {
   const Registers &registers(size_t i) const { return threads_[i].registers; }
 
   void look_at_pc(size_t i) {
-    const RunAddr pc(registers(i).rip);
+    const RunAddr pc = program_counter(registers(i));
     if (ranges_.overwritten(pc)) answer_.overwritten_is_clear = false;
     states_[i].hit = ranges_.find_pc(pc);
     states_[i].pc_inside = states_[i].hit != nullptr;
@@ -231,8 +227,8 @@ class QuiescenceChecker::Check {
       if (number != kDwarfPc) note_address(values[number]);
     // Leaf functions keep what they have below the stack pointer (psABI 3.2.2).
     std::array<uint64_t, kRedZoneBytes / 8> below{};
-    const RunAddr from((registers(i).rsp - kRedZoneBytes) & ~uint64_t{7});
-    if (static_cast<int64_t>(registers(i).orig_rax) < 0 && pages_.read(from, {reinterpret_cast<uint8_t *>(below.data()), sizeof below}))
+    const RunAddr from((stack_pointer(registers(i)).value - kRedZoneBytes) & ~uint64_t{7});
+    if (!is_in_system_call(registers(i)) && pages_.read(from, {reinterpret_cast<uint8_t *>(below.data()), sizeof below}))
       for (const uint64_t word : below) note_address(word);
   }
 
@@ -256,7 +252,7 @@ class QuiescenceChecker::Check {
         if (candidate.name == "[stack]" && from < candidate.range.begin) mapping = &candidate;
     if (mapping == nullptr) return Error::failed(cat("the stack of thread ", threads_[i].tid, " is not mapped"));
     RunAddr end = mapping->range.end();
-    const RunAddr control(registers(i).fs_base);
+    const RunAddr control = thread_pointer(registers(i));
     const bool own = mapping->range.contains(control) && control > from;
     if (own) end = control;
     if (!own && mapping->name != "[stack]") {
@@ -332,7 +328,7 @@ class QuiescenceChecker::Check {
   }
 
   void follow_signal_frame(const Scan &scan, RunAddr frame, std::vector<Scan> &more) {
-    std::array<uint64_t, 2> saved{};  // rsp, rip
+    std::array<uint64_t, 2> saved{};  // stack pointer, program counter
     if (!pages_.read(frame + kInterruptedSpOffset, {reinterpret_cast<uint8_t *>(saved.data()), sizeof saved})) return;
     const RunAddr pc(saved[1]);
     if (ranges_.overwritten(pc)) answer_.overwritten_is_clear = false;
@@ -347,8 +343,8 @@ class QuiescenceChecker::Check {
     const pid_t tid = threads_[i].tid;
     const WatchedRange *function = who_is_inside(i);
     if (function != nullptr)
-      answer_.inside.push_back({tid, function->function, static_cast<int64_t>(r.orig_rax) >= 0});
-    else if (at_gate(RunAddr(r.rip)))
+      answer_.inside.push_back({tid, function->function, is_in_system_call(r)});
+    else if (at_gate(program_counter(r)))
       answer_.at_gates.push_back(tid);
   }
 

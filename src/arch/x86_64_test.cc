@@ -134,5 +134,41 @@ TEST(X86Relaxing, WhatComparesWithTheSlotOrReadsAnotherPlaceHasNoImmediateForm) 
   EXPECT_TRUE(arch().make_immediate(Bytes{0x48, 0x89, 0x0d, 1, 2, 3, 4}).empty());     // a store
 }
 
+TEST(X86Plt, FindsTheSlotOfEachFormOfStub) {
+  const Bytes plain = {0xff, 0x25, 0x10, 0, 0, 0};
+  EXPECT_EQ(arch().plt_slot(plain, 0x1000), 0x1016u);
+  const Bytes marked = {0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0xf0, 0xff, 0xff, 0xff};  // endbr64; bnd jmp
+  EXPECT_EQ(arch().plt_slot(marked, 0x1000), 0x1000u + 11 - 16);
+  EXPECT_FALSE(arch().plt_slot(ByteView(marked).first(10), 0x1000));
+  const Bytes pushes = {0xff, 0x35, 0x10, 0, 0, 0};  // the first entry
+  EXPECT_FALSE(arch().plt_slot(pushes, 0x1000));
+}
+
+TEST(X86Calls, AreKnownByTheirLastBytes) {
+  EXPECT_TRUE(arch().ends_with_call(Bytes{0x90, 0x90, 0xe8, 1, 2, 3, 4}));
+  EXPECT_TRUE(arch().ends_with_call(Bytes{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0}));        // call *%rax
+  EXPECT_TRUE(arch().ends_with_call(Bytes{0x90, 0xff, 0x15, 1, 2, 3, 4}));                    // call *slot(%rip)
+  EXPECT_FALSE(arch().ends_with_call(Bytes{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0}));       // jmp *%rax
+  EXPECT_FALSE(arch().ends_with_call(Bytes{0x90}));
+}
+
+TEST(X86Branches, BeginWithOneOrTwoOpcodeBytes) {
+  EXPECT_TRUE(arch().may_begin_branch(Bytes{0x74, 0x10}));
+  EXPECT_TRUE(arch().may_begin_branch(Bytes{0x0f, 0x84}));
+  EXPECT_TRUE(arch().may_begin_branch(Bytes{0xe9}));
+  EXPECT_FALSE(arch().may_begin_branch(Bytes{0x0f, 0x1e}));
+  EXPECT_FALSE(arch().may_begin_branch(Bytes{0x0f}));
+  EXPECT_FALSE(arch().may_begin_branch(Bytes{}));
+}
+
+TEST(X86Jumps, HaveTheirFieldWhereItIs) {
+  FieldCode jump = arch().near_jump();
+  store<int32_t>(jump.code, jump.field_at, 0x20);
+  EXPECT_EQ(arch().decode_jump(jump.code, 0x1000), 0x1000u + jump.code.size() + 0x20);
+  FieldCode through = arch().slot_jump();
+  store<int32_t>(through.code, through.field_at, 0x20);
+  EXPECT_EQ(arch().plt_slot(through.code, 0x1000), 0x1000u + through.code.size() + 0x20);
+}
+
 }  // namespace
 }  // namespace suture
