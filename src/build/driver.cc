@@ -152,6 +152,7 @@ class Build {
 
   Status build_pre_anew() {
     result_.pre_reused = false;
+    runner_.config.unused_outputs.clear();
     TRY(remove_old_build());
     TRY(copy_tree(request_.pre_dir, tree_));
     TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
@@ -191,7 +192,7 @@ class Build {
     return std::any_of(outputs.begin(), outputs.end(), [&](const std::string &output) { return !wanted || wanted->contains(output); });
   }
 
-  // What the second build need not link.
+  // What builds from now on need not link.
   Status spare_unused(const std::optional<std::set<std::string>> &wanted) {
     if (!wanted || !keeps_access_times(work_ / "tmp")) return {};
     runner_.config.unused_outputs = unused_outputs(TRY(read_records(work_ / "records/pre")), *wanted, {seen_, tree_});
@@ -231,6 +232,7 @@ class Build {
       if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
     }
     stale_copies_.clear();
+    if (const auto outputs = wanted_outputs()) TRY(spare_unused(*outputs));  // an error is told later, of the new build
     const MovedTree moved{seen_, tree_, request_.pre_dir, TRY(bring_tree_to(request_.pre_dir, paths))};
     if (TRY(steers_build(moved))) {
       say("how the package is built changed; building anew");
@@ -238,7 +240,7 @@ class Build {
     }
     std::vector<std::string> phases;
     const Result<Built> built_now = build_in_place("following", moved, phases);
-    if (!built_now || TRY(was_passed_over(*built_now, phases, moved))) {
+    if (!built_now || TRY(was_passed_over(*built_now, phases, moved)) || TRY(used_what_was_spared(phases))) {
       say("the build did not follow the changed source; building anew");
       return false;
     }
@@ -323,7 +325,7 @@ class Build {
       say("the build command did not compile what changed (it keeps stamps); building the whole tree again");
       result_.post_seconds += TRY(rebuild_whole_tree(phases));
     }
-    if (used_what_was_spared(TRY(records_of(phases)), {seen_, tree_})) {
+    if (TRY(used_what_was_spared(phases))) {
       say("the build uses a program that was not linked again; building the whole tree again");
       result_.post_seconds += TRY(rebuild_whole_tree(phases));
     }
@@ -333,6 +335,10 @@ class Build {
     result_.post_links = records.links.size();
     result_.post_links_spared = records.spared.size();
     return finish_post(std::move(phases));
+  }
+
+  Result<bool> used_what_was_spared(const std::vector<std::string> &phases) const {
+    return suture::used_what_was_spared(TRY(records_of(phases)), {seen_, tree_});
   }
 
   Status finish_post(std::vector<std::string> phases) {

@@ -594,6 +594,24 @@ TEST_F(DriverTest, SparesTheLinkOfWhatNothingUses) {
   EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
 }
 
+TEST_F(DriverTest, SparesTheLinkOfWhatNothingUsesWhereItFollowsToANearSource) {
+  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
+  ASSERT_BUILT(build(project, fixed(project), "make", "usr/bin/prog=prog"));
+  Files next = project;
+  next["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 9; }\n";
+  const Result<BuildResult> result = build(next, fixed(next), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(result->post_links, 1U);
+  EXPECT_EQ(result->post_links_spared, 1U);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  size_t links = 0;
+  for (const fs::directory_entry &record : fs::directory_iterator(at("work/records/pre"))) {
+    const Result<std::string> text = read_text(record.path());
+    if (record.path().string().ends_with(".link.json") && text->find("\"spared\": false") != std::string::npos && text->find("trial\"") != std::string::npos) ++links;
+  }
+  EXPECT_EQ(links, 1U) << "it was linked in the first build alone";
+}
+
 TEST_F(DriverTest, SparesTheLinkOfWhatARuleRemovesFirst) {
   const Files project = with_unused_program("\trm -f $@\n\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
   const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
