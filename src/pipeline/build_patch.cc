@@ -268,7 +268,8 @@ Result<std::optional<HotImage>> make_hot_image(const BuildPatchRequest &request,
 // One image: from the objects of its two links to its hot and cold binary in the package.
 Status build_image(const BuildPatchRequest &request, const LinkedImage &linked, ImageReport &report, BuildPatchReport &whole) {
   const double started = seconds_now();
-  const Image image = TRY(read_elf_image_file(linked.shipped_path));
+  Image image = TRY(read_elf_image_file(linked.shipped_path));
+  image.path = report.path;  // the patch tells where hosts have it, not where it was read
   report.build_id = image.id;
   report.base_bytes = image.bytes.size();
   const std::optional<HotImage> hot = TRY(make_hot_image(request, linked, image, report, whole));
