@@ -40,7 +40,7 @@ bool is_linked_file(const std::filesystem::path &file) {
 }
 
 Result<ImageFacts> read_image_facts(const std::filesystem::path &file) {
-  const Image image = TRY(read_elf_image_file(file));
+  const Image image = TRY(read_elf_outline_file(file));
   ImageFacts facts;
   facts.executable = image.executable;
   facts.soname = image.soname;

@@ -309,13 +309,8 @@ void read_symbol_table(const Elf64File &file, Image &image) {
   }
 }
 
-}  // namespace
-
-Result<Image> read_elf_image(Bytes bytes, std::string path) {
-  Image image;
-  image.path = std::move(path);
-  image.bytes = std::move(bytes);
-  const Elf64File file = TRY_WHILE(Elf64File::open(image.bytes), cat("reading ", image.path));
+// What the loader goes by: segments, identity, names.
+Result<DynamicTable> read_outline(const Elf64File &file, Image &image) {
   if (file.header().e_type != ET_EXEC && file.header().e_type != ET_DYN)
     return Error::corrupt(cat(image.path, ": not an executable or shared object"));
   image.arch = file.arch();
@@ -324,7 +319,6 @@ Result<Image> read_elf_image(Bytes bytes, std::string path) {
   image.fixed = file.header().e_type == ET_EXEC;
   image.executable = image.fixed;
   image.entry = LinkAddr(file.header().e_entry);
-  image.digest = sha256(image.bytes);
   read_segments(file, image);
   if (image.segments.empty()) return Error::corrupt(cat(image.path, ": has no loadable segment"));
   read_sections(file, image);
@@ -333,11 +327,29 @@ Result<Image> read_elf_image(Bytes bytes, std::string path) {
       read_build_id(ByteView(image.bytes).subspan(program.p_offset, std::min<uint64_t>(program.p_filesz, image.bytes.size() - program.p_offset)),
                     program.p_align, image);
   const DynamicTable table = TRY_WHILE(read_dynamic(file, image), cat("reading ", image.path));
+  if (!table.present) return table;
   const ByteView strings = image.at(LinkAddr(table.strtab), table.strsz);
+  image.soname = table.soname ? Elf64File::string_at(strings, table.soname) : "";
+  for (const uint64_t offset : table.needed) image.needed.emplace_back(Elf64File::string_at(strings, offset));
+  read_dynamic_symbols(file, table, strings, image);
+  return table;
+}
+
+Image image_of(Bytes bytes, std::string path) {
+  Image image;
+  image.path = std::move(path);
+  image.bytes = std::move(bytes);
+  return image;
+}
+
+}  // namespace
+
+Result<Image> read_elf_image(Bytes bytes, std::string path) {
+  Image image = image_of(std::move(bytes), std::move(path));
+  const Elf64File file = TRY_WHILE(Elf64File::open(image.bytes), cat("reading ", image.path));
+  const DynamicTable table = TRY(read_outline(file, image));
+  image.digest = sha256(image.bytes);
   if (table.present) {
-    image.soname = table.soname ? Elf64File::string_at(strings, table.soname) : "";
-    for (const uint64_t offset : table.needed) image.needed.emplace_back(Elf64File::string_at(strings, offset));
-    read_dynamic_symbols(file, table, strings, image);
     read_rela(table.rela, table.relasz, image);
     if (table.jmprel < table.rela || table.jmprel >= table.rela + table.relasz) read_rela(table.jmprel, table.pltrelsz, image);
     read_relr(table.relr, table.relrsz, image);
@@ -350,6 +362,13 @@ Result<Image> read_elf_image(Bytes bytes, std::string path) {
 
 Result<Image> read_elf_image_file(const std::filesystem::path &path) {
   return read_elf_image(TRY(read_file(path)), path.string());
+}
+
+Result<Image> read_elf_outline_file(const std::filesystem::path &path) {
+  Image image = image_of(TRY(read_file(path)), path.string());
+  const Elf64File file = TRY_WHILE(Elf64File::open(image.bytes), cat("reading ", image.path));
+  TRY(read_outline(file, image));
+  return image;
 }
 
 }  // namespace suture

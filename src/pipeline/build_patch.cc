@@ -123,7 +123,7 @@ std::unordered_set<std::string> read_defined_names(const LinkedImage &linked) {
 
 std::map<std::string, std::string> read_import_versions(const LinkedImage &linked) {
   std::map<std::string, std::string> versions;
-  const auto image = linked.post.empty() ? Result<Image>(Error::failed("no link")) : read_elf_image_file(linked.post);
+  const auto image = linked.post.empty() ? Result<Image>(Error::failed("no link")) : read_elf_outline_file(linked.post);
   if (!image) return versions;  // without it, the default version is meant
   for (const ImageSymbol &symbol : image->dynamic_symbols)
     if (!symbol.defined && !symbol.version.empty()) versions.emplace(symbol.name, symbol.version);
