@@ -18,6 +18,7 @@
 #include "build/author_header.h"
 #include "build/build_environment.h"
 #include "build/build_inputs.h"
+#include "build/image_links.h"
 #include "build/link_view.h"
 #include "build/linked_outputs.h"
 #include "build/object_store.h"
@@ -60,35 +61,16 @@ class Build {
       return Error::refused("the two source trees are equal: there is no fix to build");
     TRY_WHILE(make_shims(), "preparing the compiler wrapper");
     TRY_WHILE(build_pre(), "building the source before the fix");
-    std::optional<std::set<std::string>> wanted = TRY(wanted_outputs());
-    give_back_free_memory();
-    if (TRY(was_spared_before(wanted))) {
-      say("an earlier build left out what is wanted now; building anew");
-      TRY_WHILE(build_pre_anew(), "building the source before the fix");
-      wanted = TRY(wanted_outputs());
-    }
-    TRY(spare_unused(wanted));
+    TRY(spare_what_is_not_wanted());
     const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
     const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
     TRY_WHILE(build_post(), "building the source after the fix");
-    give_back_free_memory();
+    give_back_free_memory();  // of the records
     const LinkView post(TRY(all_records()), seen_, work_ / "store");
     const OutputIndex post_index = TRY(index_outputs(tree_));
-    std::vector<BuildRequest::Image> images = request_.images;
-    if (request_.choose_images) {
-      std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, post, work_ / "store"));
-      const std::set<std::string> unlinked = TRY(changed_and_spared());
-      for (LinkedOutput &output : outputs) output.changed = output.changed || unlinked.contains(cat(seen_.string(), "/", output.output_path));
-      images = TRY(request_.choose_images(outputs));
-    }
-    for (BuildRequest::Image &image : images) {
-      const LinkRecord *pre_link =
-          TRY_WHILE(find_link(pre, pre_index, image), "looking for the image in the build before the fix");
-      if (!image.output_path) image.output_path = pre.relative(pre_link->output);
-      const LinkRecord *post_link =
-          TRY_WHILE(find_link(post, post_index, image), "looking for the image in the build after the fix");
-      result_.images.push_back(TRY(linked_image(image, pre, *pre_link, post, *post_link)));
-    }
+    const std::vector<BuildRequest::Image> images = TRY(images_to_patch(pre, post));
+    for (const BuildRequest::Image &image : images)
+      result_.images.push_back(TRY(link_image(image, {pre, pre_index}, {post, post_index}, work_ / "store")));
     return std::move(result_);
   }
 
@@ -169,21 +151,21 @@ class Build {
     return write_file_quick(manifest_file(), as_bytes(state.dump(1, ' ', false, Json::error_handler_t::replace)));
   }
 
-  // The outputs that images may come from; none where that cannot be told, which means all. Refuses images that the build does not make,
-  // before a second build that would be for nothing.
   Result<std::optional<std::set<std::string>>> wanted_outputs() const {
     const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
-    std::set<std::string> wanted;
-    if (request_.choose_images) {
-      if (!request_.shipped_outputs) return std::optional<std::set<std::string>>();
-      const std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, pre, work_ / "store"));
-      for (const std::string &output : TRY(request_.shipped_outputs(outputs))) wanted.insert((seen_ / output).lexically_normal().string());
-    } else {
-      const OutputIndex index = TRY(read_index(work_ / "pre-outputs.json"));
-      for (const BuildRequest::Image &image : request_.images)
-        wanted.insert(TRY_WHILE(find_link(pre, index, image), "looking for the image in the build before the fix")->output);
+    return outputs_of_images(request_, pre, TRY(read_index(work_ / "pre-outputs.json")), seen_, work_ / "store");
+  }
+
+  // Refuses images that the build does not make, before a second build that would be for nothing.
+  Status spare_what_is_not_wanted() {
+    std::optional<std::set<std::string>> wanted = TRY(wanted_outputs());
+    give_back_free_memory();  // of the records
+    if (TRY(was_spared_before(wanted))) {
+      say("an earlier build left out what is wanted now; building anew");
+      TRY_WHILE(build_pre_anew(), "building the source before the fix");
+      wanted = TRY(wanted_outputs());
     }
-    return std::optional(std::move(wanted));
+    return spare_unused(wanted);
   }
 
   // Whether the tree holds a wanted output as some build long ago left it.
@@ -356,6 +338,14 @@ class Build {
     for (const Json &phase : stamp["phases"])
       if (phase.is_string()) phases.push_back(phase.get<std::string>());
     return phases;
+  }
+
+  Result<std::vector<BuildRequest::Image>> images_to_patch(const LinkView &pre, const LinkView &post) const {
+    if (!request_.choose_images) return request_.images;
+    std::vector<LinkedOutput> outputs = TRY(linked_outputs(pre, post, work_ / "store"));
+    const std::set<std::string> unlinked = TRY(changed_and_spared());
+    for (LinkedOutput &output : outputs) output.changed = output.changed || unlinked.contains((seen_ / output.output_path).string());
+    return request_.choose_images(outputs);
   }
 
   // Of what the build after the fix did not link again, the outputs that would hold something else.
@@ -549,32 +539,6 @@ class Build {
       all = joined(std::move(all), TRY(read_records(folder.path())));
     }
     return all;
-  }
-
-  static Result<const LinkRecord *> find_link(const LinkView &view, const OutputIndex &index,
-                                              const BuildRequest::Image &image) {
-    if (!image.output_path) return view.link_of_shipped(image.shipped_path, index);
-    if (const LinkRecord *link = view.link_of(*image.output_path, index)) return link;
-    return Error::refused(cat("no link that made ", *image.output_path, " was seen in the build"))
-        .with_next("the path is relative to the source tree; a linker called by absolute path or with -B is not seen");
-  }
-
-  Result<LinkedImage> linked_image(const BuildRequest::Image &image, const LinkView &pre, const LinkRecord &pre_link,
-                                   const LinkView &post, const LinkRecord &post_link) const {
-    const ObjectStore store(work_ / "store");
-    LinkedImage linked;
-    linked.shipped_path = image.shipped_path;
-    linked.installed_path = image.installed_path;
-    linked.output_path = *image.output_path;
-    linked.kind = post_link.kind;
-    linked.libraries = post_link.libraries;
-    linked.lto = pre_link.lto || post_link.lto;
-    linked.pre = store.path_of(pre_link.output_content);
-    linked.post = store.path_of(post_link.output_content);
-    PairedObjects paired = TRY(pair_objects(pre, pre_link, post, post_link, work_ / "store"));
-    linked.objects = std::move(paired.objects);
-    linked.intermediate = std::move(paired.intermediate);
-    return linked;
   }
 
   const BuildRequest &request_;
