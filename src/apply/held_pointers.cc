@@ -19,7 +19,7 @@ constexpr size_t kScanChunk = 1 << 20;
 std::vector<RunRange> memory_of(const Session &session, const Transaction &transaction) {
   std::vector<RunRange> out = own_shadow_memory(session.process, session.records, transaction);
   for (const Record &unit : transaction.units)
-    for (const RunRange &range : {unit.code, unit.data})
+    for (const RunRange &range : {unit.reachable_code(), unit.data})
       if (range.size_bytes != 0) out.push_back(range);
   std::sort(out.begin(), out.end(), [](const RunRange &a, const RunRange &b) { return a.begin < b.begin; });
   return out;

@@ -25,7 +25,7 @@ QuiescenceQuery memory_query(const Transaction &transaction) {
   query.names.push_back("memory of the patch");
   for (const Record &unit : transaction.units) {
     query.ranges.push_back({unit.code, 0, false, {}});
-    query.memory.push_back(unit.code);
+    query.memory.push_back(unit.reachable_code());
     if (unit.data.size_bytes != 0) query.memory.push_back(unit.data);
   }
   return query;
@@ -40,7 +40,7 @@ Result<LeftMemory> wait_until_left(Session &session, const Transaction &transact
   TRY(world.seize_all());
   LeftMemory out;
   uint64_t wait_us = kFirstWaitUs;
-  for (int look = 0; look < kLooks && !out.unused; ++look, wait_us *= 2) {
+  for (int look = 0; look < kLooks && (!out.unused || out.threads.hold_memory); ++look, wait_us *= 2) {
     TRY(world.wait_running(Deadline::in_us(wait_us)));
     const RealTimePriority priority;
     TRY(world.stop(Deadline::in_ms(kLookPatienceMs)));

@@ -26,7 +26,8 @@ struct LeftMemory {
   SeenThreads threads;  // when it was found to be
 };
 
-// Looks a few times, with all threads stopped for an instant each time.
+// Looks a few times, with all threads stopped for an instant each time, until none is in it nor has an address of it in hand: what
+// has is often the rest of a call that the next one writes over.
 Result<LeftMemory> wait_until_left(Session &session, const Transaction &transaction);
 
 }  // namespace suture

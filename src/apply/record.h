@@ -122,6 +122,12 @@ struct Record {
     RunAddr remove;
   } own_unwind;
   Lineage lineage() const { return {patch_id, sequence, supersedes}; }
+  // What something in the process may lead to: all of `code` but the record itself, which only this tool reads. Memory of others
+  // may end where the region begins, and who keeps the end of a block has the address of the record's first byte.
+  RunRange reachable_code() const {
+    const RunAddr begin = code.contains(hold_code.begin) ? hold_code.begin : code.begin;
+    return {begin, code.end() - begin};
+  }
 };
 
 // A record as found: body and the words that change.

@@ -161,7 +161,7 @@ Result<SwitchReport> take_back(Session &session, const Transaction &transaction,
   SwitchReport report = TRY(stop_and_switch(session, own, Version::old_code, options));
   note = report.note;
   TRY(session.refresh());
-  if (!report.memory_is_unused) {
+  if (!report.memory_is_unused || report.threads.hold_memory) {
     Result<LeftMemory> left = wait_until_left(session, own);
     report.memory_is_unused = left && left->unused;  // not knowing, it stays
     if (left) report.threads = std::move(left->threads);

@@ -32,7 +32,7 @@ bool is_tls(Access access) {
 
 bool Binder::Use::wants_slot() const { return edge->kind == EdgeKind::got_pc32; }
 
-Binder::Binder(const DiffInput &input) : in_(input) {
+Binder::Binder(const DiffInput &input) : in_(input), base_items_(*input.pre, *input.solution, *input.image) {
   for (const DynamicReloc &reloc : input.image->relocs)
     if (reloc.symbol != 0) relocs_by_name_.emplace(input.image->dynamic_symbols[reloc.symbol].name, &reloc);
   for (const PltEntry &entry : input.image->plt) stub_of_slot_.emplace(entry.slot.value, entry.stub.value);
@@ -192,7 +192,7 @@ Result<Binder::Target> Binder::resolve(const Reference &reference, const Use &us
   return Error::refused("unknown kind of reference");
 }
 
-// Strings and unnamed constants have no identity: the patch brings its own.
+// A string or constant without a name: the image's own, where it has it; else the patch brings it along.
 Result<Binder::Target> Binder::resolve_item(const Place &place) {
   if (const auto known = piece_of(place)) return Target{PatchEdge::To::piece, *known, 0, 0, 0, false};
   const ObjectSection &section = in_.post->program().section(place);
@@ -205,6 +205,8 @@ Result<Binder::Target> Binder::resolve_item(const Place &place) {
   });
   const bool mergeable = !has_edges && (section.kind == Kind::strings || section.kind == Kind::constants);
   if (mergeable) {
+    if (const auto base = base_items_.find(content, in_.post->program().object(place.object).path, section.alignment))
+      return Target{PatchEdge::To::base, 0, base->value, 0, 0, false};
     if (const auto same = item_pieces_.find(content); same != item_pieces_.end()) {
       out_.pieces[same->second].alignment = std::max(out_.pieces[same->second].alignment, section.alignment);
       pieces_[place] = same->second;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "diff/base_items.h"
 #include "diff/make_patch.h"
 
 namespace suture {
@@ -131,7 +132,8 @@ class Binder {
   PatchObject out_;
   std::map<Place, uint32_t> pieces_;
   std::map<Place, LinkAddr> replaced_;
-  std::map<Bytes, uint32_t> item_pieces_;          // merged strings and constants by content
+  BaseItems base_items_;
+  std::map<Bytes, uint32_t> item_pieces_;          // merged strings and constants that come along, by content
   std::map<std::string, uint32_t> slots_;
   std::map<std::string, uint32_t> stubs_;
   std::map<uint32_t, std::pair<Place, bool>> sources_;  // piece -> where it comes from; true for an item

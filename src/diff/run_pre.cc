@@ -465,6 +465,13 @@ std::vector<Place> Solution::led_into(LinkRange range) const {
   return places;
 }
 
+std::vector<std::pair<Place, LinkAddr>> Solution::items() const {
+  std::vector<std::pair<Place, LinkAddr>> items;
+  for (const auto &[key, value] : values_)
+    if (key.first.kind == Place::Kind::item && key.second == Access::address && !value.conflict) items.emplace_back(key.first, LinkAddr(value.value));
+  return items;
+}
+
 std::string Solution::why_not(const Place &place) const {
   const auto it = why_not_.find(place);
   return it == why_not_.end() ? "it is not code of the objects that make up this image" : it->second;

@@ -52,6 +52,8 @@ class Solution {
   const SolvedValue *value(const Place &place, Access access) const;
   // Everything that references lead to within a range, also what is in conflict.
   std::vector<Place> led_into(LinkRange range) const;
+  // Addresses of strings and constants without a name, as references to them tell; none that are in conflict.
+  std::vector<std::pair<Place, LinkAddr>> items() const;
   // Why a function has no place: the nearest mismatch, or the ambiguous addresses.
   std::string why_not(const Place &place) const;
   const MatchTotals &totals() const { return totals_; }

@@ -1,0 +1,30 @@
+// Strings and constants without a name that the image has already. Linkers merge equal ones, so programs may compare their addresses,
+// and what new code leaves of them somewhere must not go when the patch does: new code uses the image's own.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "diff/code_cache.h"
+#include "diff/run_pre.h"
+
+namespace suture {
+
+class BaseItems {
+ public:
+  // Of merged sections only: what located code refers to, where the image holds the same bytes in memory that nobody writes to.
+  BaseItems(CodeCache &pre, const Solution &solution, const Image &image);
+  // For code of the object of that path, whose own item comes first; none when the image is not known to have one that is so aligned.
+  std::optional<LinkAddr> find(const Bytes &content, const std::string &object_path, uint64_t alignment) const;
+
+ private:
+  struct Known {
+    LinkAddr at;
+    std::string object_path;
+  };
+  std::map<Bytes, std::vector<Known>> known_;  // by content
+};
+
+}  // namespace suture
