@@ -5,8 +5,6 @@
 namespace suture {
 namespace {
 
-using Kind = ObjectSection::Kind;
-
 bool holds(const Image &image, LinkAddr at, ByteView content) {
   const Segment *segment = image.segment_at(at);
   const ByteView there = image.at(at, content.size());
@@ -18,21 +16,24 @@ bool holds(const Image &image, LinkAddr at, ByteView content) {
 BaseItems::BaseItems(CodeCache &pre, const Solution &solution, const Image &image) {
   for (const auto &[place, address] : solution.items()) {
     const ObjectSection &section = pre.program().section(place);
-    if ((section.kind != Kind::strings && section.kind != Kind::constants) || !section.edges.empty()) continue;
+    if (!section.is_merged() && !section.is_constant()) continue;
     const ByteView content = pre.item(place);
-    if (!content.empty() && holds(image, address, content))
-      known_[Bytes(content.begin(), content.end())].push_back({address, pre.program().object(place.object).path});
+    const bool has_edges = std::any_of(section.edges.begin(), section.edges.end(), [&, item = place.item](const Edge &edge) {
+      return edge.offset >= item && edge.offset < item + content.size();
+    });
+    if (!content.empty() && !has_edges && holds(image, address, content))
+      known_[Bytes(content.begin(), content.end())].push_back({address, pre.program().object(place.object).path, section.is_merged()});
   }
 }
 
-std::optional<LinkAddr> BaseItems::find(const Bytes &content, const std::string &object_path, uint64_t alignment) const {
+std::optional<LinkAddr> BaseItems::find(const Bytes &content, const std::string &object_path, const ObjectSection &section) const {
   const auto known = known_.find(content);
   if (known == known_.end()) return std::nullopt;
   std::optional<LinkAddr> found;
   for (const Known &item : known->second) {
-    if (alignment > 1 && item.at.value % alignment != 0) continue;
+    if (item.merged != section.is_merged() || (section.alignment > 1 && item.at.value % section.alignment != 0)) continue;
     if (item.object_path == object_path) return item.at;
-    if (!found) found = item.at;
+    if (!found && item.merged) found = item.at;
   }
   return found;
 }

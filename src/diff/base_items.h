@@ -14,15 +14,17 @@ namespace suture {
 
 class BaseItems {
  public:
-  // Of merged sections only: what located code refers to, where the image holds the same bytes in memory that nobody writes to.
+  // What located code refers to, without relocations, where the image holds the same bytes in memory that nobody writes to.
   BaseItems(CodeCache &pre, const Solution &solution, const Image &image);
-  // For code of the object of that path, whose own item comes first; none when the image is not known to have one that is so aligned.
-  std::optional<LinkAddr> find(const Bytes &content, const std::string &object_path, uint64_t alignment) const;
+  // For an item of `section` in the object of that path, whose own come first; where linkers do not merge, only its own. None when the image is
+  // not known to have one that is so aligned.
+  std::optional<LinkAddr> find(const Bytes &content, const std::string &object_path, const ObjectSection &section) const;
 
  private:
   struct Known {
     LinkAddr at;
     std::string object_path;
+    bool merged = false;
   };
   std::map<Bytes, std::vector<Known>> known_;  // by content
 };

@@ -203,10 +203,11 @@ Result<Binder::Target> Binder::resolve_item(const Place &place) {
   const bool has_edges = std::any_of(section.edges.begin(), section.edges.end(), [&](const Edge &edge) {
     return edge.offset >= place.item && edge.offset < place.item + bytes.size();
   });
-  const bool mergeable = !has_edges && (section.kind == Kind::strings || section.kind == Kind::constants);
-  if (mergeable) {
-    if (const auto base = base_items_.find(content, in_.post->program().object(place.object).path, section.alignment))
+  const bool mergeable = !has_edges && section.is_merged();
+  if (!has_edges && (section.is_merged() || section.is_constant()))
+    if (const auto base = base_items_.find(content, in_.post->program().object(place.object).path, section))
       return Target{PatchEdge::To::base, 0, base->value, 0, 0, false};
+  if (mergeable) {
     if (const auto same = item_pieces_.find(content); same != item_pieces_.end()) {
       out_.pieces[same->second].alignment = std::max(out_.pieces[same->second].alignment, section.alignment);
       pieces_[place] = same->second;

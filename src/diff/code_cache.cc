@@ -49,7 +49,7 @@ const std::vector<uint64_t> &CodeCache::item_starts(uint32_t object, uint32_t wa
 ByteView CodeCache::item(const Place &place) {
   const ObjectSection &section = program_.section(place);
   const ByteView rest = item_bytes(section, place.item);
-  if (section.kind == ObjectSection::Kind::strings || section.kind == ObjectSection::Kind::constants || section.pooled) return rest;
+  if (section.is_merged() || section.pooled) return rest;
   const std::vector<uint64_t> &starts = item_starts(place.object, place.section);
   const auto next = std::upper_bound(starts.begin(), starts.end(), place.item);
   return next == starts.end() ? rest : rest.subspan(0, std::min<size_t>(rest.size(), *next - place.item));

@@ -62,7 +62,7 @@ bool is_pc_relative(EdgeKind kind) {
 }
 
 bool holds_items(const ObjectSection &section) {
-  if (section.kind == ObjectSection::Kind::strings || section.kind == ObjectSection::Kind::constants || section.pooled) return true;
+  if (section.is_merged() || section.pooled) return true;
   return section.kind == ObjectSection::Kind::rodata && section.name == ".rodata";
 }
 

@@ -14,7 +14,7 @@ using SectionList = std::vector<uint32_t>;
 
 std::string key_of(const ObjectSection &section) {
   // Merged sections are told apart by entry size and alignment only, which their names hold.
-  if (section.kind == ObjectSection::Kind::strings || section.kind == ObjectSection::Kind::constants) return section.name;
+  if (section.is_merged()) return section.name;
   return without_numbers(section.name);
 }
 

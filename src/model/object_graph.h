@@ -89,6 +89,7 @@ struct ObjectSection {
   // The program's or a thread's: it has a value of its own in each running process.
   bool is_variable() const { return is_bss() || kind == Kind::data || kind == Kind::tls_data; }
   bool is_thread_local() const { return kind == Kind::tls_data || kind == Kind::tls_bss; }
+  bool is_merged() const { return kind == Kind::strings || kind == Kind::constants; }
   // Not merged ones.
   bool is_constant() const { return kind == Kind::rodata || kind == Kind::relro; }
 };

@@ -27,6 +27,18 @@ NOINLINE const wchar_t *wide(int kind) {
 #endif
 }
 
+// Merged strings have one address, and programs rely on it: what old code remembered is what new code knows, and the other way round.
+static const char *remembered;
+NOINLINE int knows_by_address(const char **which) {
+  const char *name = "a name that is known by its address";
+  if (*which == NULL) *which = name;
+#ifdef FIXED
+  return *which == name ? 2 : 0;
+#else
+  return *which == name;
+#endif
+}
+
 NOINLINE void keep(const char *text) { kept = text; }
 
 int check_strings(int fixed) {
@@ -37,6 +49,7 @@ int check_strings(int fixed) {
   EXPECT(strcmp(message(9), "nothing") == 0);
   EXPECT(strcmp(message(2), "kept in data") == 0 || strcmp(message(2), "changed by running") == 0);
   keep("changed by running");
+  EXPECT(knows_by_address(&remembered) == (fixed ? 2 : 1));
   EXPECT(wcscmp(wide(1), fixed ? L"wide and fixed" : L"wide and flawed") == 0);
   return 1;
 }
