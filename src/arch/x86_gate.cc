@@ -3,9 +3,7 @@
 namespace suture::x86 {
 namespace {
 
-using To = GateCode::To;
-
-constexpr uint8_t kStub[] = {
+constexpr uint8_t kGateStub[] = {
     0x50,                             //  0 push rax
     0x48, 0x8b, 0x05, 0, 0, 0, 0,     //  1 mov rax, [word_address]
     0x83, 0x38, 0x01,                 //  8 cmp dword [rax], 1
@@ -22,7 +20,7 @@ constexpr uint8_t kStub[] = {
     0x0f, 0x85, 0,    0, 0, 0,        // 50 jne new_code
 };                                    // 56 displaced instructions, jump behind the redirect
 
-constexpr uint8_t kHold[] = {
+constexpr uint8_t kGateHolding[] = {
     0x50,                             //  0 push rax
     0x52,                             //  1 push rdx
     0x0f, 0x31,                       //  2 rdtsc
@@ -43,12 +41,13 @@ constexpr uint8_t kHold[] = {
 }  // namespace
 
 GateCode gate_code() {
+  using To = GateCode::To;
   GateCode gate;
-  gate.stub.code.assign(std::begin(kStub), std::end(kStub));
+  gate.stub.code.assign(std::begin(kGateStub), std::end(kGateStub));
   gate.stub.fields = {{4, 8, To::word_address}, {14, 18, To::displaced}, {20, 24, To::new_code}, {26, 31, To::hold_flag},
                       {34, 38, To::hold},       {42, 46, To::word_address}, {52, 56, To::new_code}};
   gate.stub.pushed = {{1, 11, 8}, {39, 49, 8}};
-  gate.hold.code.assign(std::begin(kHold), std::end(kHold));
+  gate.hold.code.assign(std::begin(kGateHolding), std::end(kGateHolding));
   gate.hold.fields = {{14, 18, To::word_address}};
   gate.hold.pushed = {{1, 1, 8}, {2, 33, 16}, {34, 34, 8}};
   return gate;
