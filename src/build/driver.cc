@@ -176,7 +176,7 @@ class Build {
 
   // What builds from now on need not link.
   Status spare_unused(const std::optional<std::set<std::string>> &wanted) {
-    if (!wanted || !keeps_access_times(work_ / "tmp")) return {};
+    if (!wanted || !keeps_access_times(tree_)) return {};
     runner_.config.unused_outputs = unused_outputs(TRY(read_records(work_ / "records/pre")), *wanted, {seen_, tree_});
     return {};
   }

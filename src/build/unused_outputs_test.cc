@@ -1,6 +1,7 @@
 #include "build/unused_outputs.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,14 @@ TEST_F(UnusedOutputs, TheMarkStaysUntilTheFileIsRead) {
   EXPECT_TRUE(is_marked_unread(file())) << "asking for its size is no use of it";
   ASSERT_TRUE(read_file(file()));
   EXPECT_FALSE(is_marked_unread(file()));
+}
+
+TEST_F(UnusedOutputs, AMountWithoutTimesOfAccessIsKnown) {
+  const fs::path mount = folder_->path() / "mount";
+  fs::create_directory(mount);
+  if (::mount("none", mount.c_str(), "tmpfs", MS_NOATIME, nullptr) != 0) GTEST_SKIP() << "nothing can be mounted here";
+  EXPECT_FALSE(keeps_access_times(mount));
+  EXPECT_EQ(::umount(mount.c_str()), 0);
 }
 
 TEST_F(UnusedOutputs, RunningAFileIsAUse) {
