@@ -519,6 +519,17 @@ TEST_F(DriverTest, MakesTheBuildsOwnStepsAgainWithoutWhatIsAroundThem) {
   EXPECT_EQ(lines_in_tree("rules-ran"), 1u);
 }
 
+TEST_F(DriverTest, DoesNotTakeThePartsOfALinkForStepsOfTheBuild) {
+  const Files project = make_project();
+  const std::string probing = "echo 'int main(void) { return 0; }' > try.c && gcc -O2 -flto=2 -o try try.c && rm try try.c && make";
+  const Result<BuildResult> result = build(project, fixed(project), probing, "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  size_t steps = 0;
+  for (const fs::directory_entry &record : fs::directory_iterator(at("work/records/pre")))
+    if (record.path().string().ends_with(".step.json")) ++steps;
+  EXPECT_EQ(steps, 1U) << "make, and not what gcc calls of it";
+}
+
 TEST_F(DriverTest, RunsTheBuildCommandAgainWhereItsStepsDoNotLinkTheImage) {
   const char *rules = "echo >> rules-ran; make main.o util.o libx.a && gcc -o prog main.o util.o -L. -lx";
   const Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");

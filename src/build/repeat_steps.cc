@@ -29,18 +29,24 @@ std::string named_makefile(const std::vector<std::string> &args) {
   return {};
 }
 
-// Configuring runs make on makefiles that it removes again, or in folders that it does.
+fs::path within(const fs::path &seen, const fs::path &path) {
+  const fs::path relative = path.lexically_relative(seen);
+  return relative.empty() || *relative.begin() == ".." ? fs::path() : relative;
+}
+
+// Configuring runs make on makefiles that it removes again, or in folders that it does; others' makefiles lie outside of the tree.
 bool is_still_there(const StepRecord &step, const fs::path &seen, const fs::path &tree) {
-  const fs::path relative = fs::path(step.cwd).lexically_relative(seen);
-  if (relative.empty() || *relative.begin() == "..") return false;
-  const fs::path here = tree / relative;
+  const fs::path folder = within(seen, step.cwd);
+  if (folder.empty()) return false;
+  const fs::path here = tree / folder;
   std::error_code error;
   if (!fs::is_directory(here, error)) return false;
   const std::string makefile = named_makefile(step.args);
   if (makefile == "-") return false;
   if (makefile.empty()) return true;
   const fs::path named(makefile);
-  return fs::exists(named.is_absolute() ? tree / named.lexically_relative(seen) : here / named, error);
+  if (named.is_absolute() && within(seen, named).empty()) return false;
+  return fs::exists(named.is_absolute() ? tree / within(seen, named) : here / named, error);
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ TEST(RepeatedSteps, AreThoseWhoseFolderAndMakefileAreThereStill) {
   const fs::path tree = folder.path() / "x-1.0";
   fs::create_directories(tree / "src");
   ASSERT_TRUE(write_file_atomic(tree / "own.mk", {}));
+  const fs::path outside = folder.path() / "of-a-link.mk";
+  ASSERT_TRUE(write_file_atomic(outside, {}));
   Records noted;
   noted.steps = {step("/build/x-1.0", {"-f", "conftest.make"}),
                  step("/build/x-1.0", {"-f", "-"}),
@@ -27,6 +29,7 @@ TEST(RepeatedSteps, AreThoseWhoseFolderAndMakefileAreThereStill) {
                  step("/build/x-1.0/src", {"--version"}),
                  step("/build/x-1.0", {"-fown.mk"}),
                  step("/build/x-1.0/src", {"-f", "/build/x-1.0/own.mk"}),
+                 step("/build/x-1.0", {"-f", outside.string(), "-j2", "all"}),
                  step("/build/x-1.0/src", {"-j2"})};
   const std::vector<StepRecord> steps = steps_to_repeat(noted, "/build/x-1.0", tree);
   ASSERT_EQ(steps.size(), 3u);

@@ -16,6 +16,11 @@ bool runs_debian_rules(const std::vector<std::string> &args) {
   return std::any_of(args.begin(), args.end(), [&](std::string_view arg) { return arg.ends_with(kRules); });
 }
 
+// gcc's lto-wrapper has make run the parts of a link side by side (gcc/lto-wrapper.cc; the driver sets the variable for what it calls).
+bool is_part_of_a_link(const std::vector<std::string> &environment) {
+  return !get_variable(environment, "COLLECT_GCC_OPTIONS").empty() || !get_variable(environment, kActiveVariable).empty();
+}
+
 }  // namespace
 
 bool is_step_id(const std::string &text) {
@@ -24,7 +29,7 @@ bool is_step_id(const std::string &text) {
 
 void run_build_tool(ShimCall call) {
   const bool within = !get_variable(call.environment, kStepVariable).empty();
-  if (call.config.state.empty() || within || runs_debian_rules(call.args)) become_tool(call);
+  if (call.config.state.empty() || within || runs_debian_rules(call.args) || is_part_of_a_link(call.environment)) become_tool(call);
   std::error_code error;
   StepRecord record;
   record.id = unique_record_id();
