@@ -530,6 +530,17 @@ TEST_F(DriverTest, DoesNotTakeThePartsOfALinkForStepsOfTheBuild) {
   EXPECT_EQ(steps, 1U) << "make, and not what gcc calls of it";
 }
 
+TEST_F(DriverTest, LeavesNothingOfALinkInTheFolderForTemporaryFiles) {
+  Files project = make_project();
+  std::string &makefile = project["Makefile"];
+  makefile.replace(makefile.find("CFLAGS = -O2"), 12, "CFLAGS = -flto=2 -O2");
+  fs::create_directory(at("temporary"));
+  const Result<BuildResult> result = build(project, fixed(project), cat("TMPDIR=", at("temporary").string(), " make"), "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_TRUE(result->images.at(0).lto);
+  EXPECT_TRUE(fs::is_empty(at("temporary")));
+}
+
 TEST_F(DriverTest, RunsTheBuildCommandAgainWhereItsStepsDoNotLinkTheImage) {
   const char *rules = "echo >> rules-ran; make main.o util.o libx.a && gcc -o prog main.o util.o -L. -lx";
   const Result<BuildResult> result = build(make_project(), fixed(make_project()), rules, "prog");

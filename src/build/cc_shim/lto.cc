@@ -68,6 +68,7 @@ void LtoObjects::ask_gcc(std::vector<std::string> &environment) {
   for (const char *flag : kSectionFlags) options += cat(" '", flag, "'");
   options += cat(" '-save-temps' ", kDumpFolder, folder_.string(), "/'");
   set_variable(environment, kGccOptions, options);
+  set_variable(environment, "TMPDIR", folder_.string());  // where lto-wrapper now keeps its makefiles, too
 }
 
 // A lto-wrapper that keeps its files keeps some beside the objects, named by them: two links of one object at a time would take them
