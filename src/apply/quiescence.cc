@@ -390,8 +390,8 @@ class QuiescenceChecker::Check {
   }
 
   const Process &process_;
-  const GateCode gate_code_ = process_.arch().gate_code();
   const QuiescenceQuery &query_;
+  const GateCode gate_code_ = query_.gates.empty() ? GateCode{} : process_.arch().gate_code();
   std::vector<StoppedThread> threads_;
   const Maps &maps_;
   FrameTables &tables_;

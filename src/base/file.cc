@@ -61,6 +61,11 @@ Result<std::string> read_text(const fs::path &path, uint64_t limit_bytes) {
   return TRY_WHILE(read_whole<std::string>(fd.get(), limit_bytes), cat("reading ", path.string()));
 }
 
+fs::path path_below(const fs::path &folder, const fs::path &path) {
+  fs::path relative = path.lexically_relative(folder);
+  return relative.empty() || *relative.begin() == ".." ? fs::path() : relative;
+}
+
 Status read_blocks(const fs::path &path, const std::function<void(ByteView)> &take) {
   const Fd fd = TRY(open_to_read(path));
   Bytes block(size_t{1} << 16);

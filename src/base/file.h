@@ -15,6 +15,8 @@ namespace suture {
 inline constexpr uint64_t kMaxFileBytes = uint64_t{4} << 30;
 Result<Bytes> read_file(const std::filesystem::path &path, uint64_t limit_bytes = kMaxFileBytes);
 Result<std::string> read_text(const std::filesystem::path &path, uint64_t limit_bytes = kMaxFileBytes);
+// `path` relative to `folder`, going by names alone; empty when it is not below it.
+std::filesystem::path path_below(const std::filesystem::path &folder, const std::filesystem::path &path);
 // Gives a file of any size piece by piece, to one who need not hold it whole.
 Status read_blocks(const std::filesystem::path &path, const std::function<void(ByteView)> &take);
 // The last bytes of a file that may be of any size, a log; empty when it cannot be read.

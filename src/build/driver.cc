@@ -151,21 +151,13 @@ class Build {
     return write_file_quick(manifest_file(), as_bytes(state.dump(1, ' ', false, Json::error_handler_t::replace)));
   }
 
-  Result<std::optional<std::set<std::string>>> wanted_outputs() const {
-    const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
-    return outputs_of_images(request_, pre, TRY(read_index(work_ / "pre-outputs.json")), seen_, work_ / "store");
-  }
-
   // Refuses images that the build does not make, before a second build that would be for nothing.
   Status spare_what_is_not_wanted() {
-    std::optional<std::set<std::string>> wanted = TRY(wanted_outputs());
-    give_back_free_memory();  // of the records
-    if (TRY(was_spared_before(wanted))) {
-      say("an earlier build left out what is wanted now; building anew");
-      TRY_WHILE(build_pre_anew(), "building the source before the fix");
-      wanted = TRY(wanted_outputs());
-    }
-    return spare_unused(wanted);
+    if (TRY(spare_unused())) return {};
+    say("an earlier build left out what is wanted now; building anew");
+    TRY_WHILE(build_pre_anew(), "building the source before the fix");
+    (void)TRY(spare_unused());  // nothing is left out of a build of everything
+    return {};
   }
 
   // Whether the tree holds a wanted output as some build long ago left it.
@@ -174,11 +166,14 @@ class Build {
     return std::any_of(outputs.begin(), outputs.end(), [&](const std::string &output) { return !wanted || wanted->contains(output); });
   }
 
-  // What builds from now on need not link.
-  Status spare_unused(const std::optional<std::set<std::string>> &wanted) {
-    if (!wanted || !keeps_access_times(tree_)) return {};
-    runner_.config.unused_outputs = unused_outputs(TRY(read_records(work_ / "records/pre")), *wanted, {seen_, tree_});
-    return {};
+  // Notes what builds from now on need not link. False: an earlier one did not link what is wanted now.
+  Result<bool> spare_unused() {
+    const LinkView pre(TRY(read_records(work_ / "records/pre")), seen_, work_ / "store");
+    const OutputIndex index = TRY(read_index(work_ / "pre-outputs.json"));
+    const std::optional<std::set<std::string>> wanted = TRY(outputs_of_images(request_, pre, index, seen_, work_ / "store"));
+    if (TRY(was_spared_before(wanted))) return false;
+    if (wanted && keeps_access_times(tree_)) runner_.config.unused_outputs = unused_outputs(pre.records(), *wanted, {seen_, tree_});
+    return true;
   }
 
   fs::path manifest_file() const { return work_ / "pre-manifest.json"; }
@@ -214,7 +209,7 @@ class Build {
       if (error) return Error::failed(cat("cannot remove ", path.string(), ": ", error.message()));
     }
     stale_copies_.clear();
-    if (const auto outputs = wanted_outputs()) TRY(spare_unused(*outputs));  // an error is told later, of the new build
+    (void)spare_unused();  // what is wrong is told later, of the new build
     const MovedTree moved{seen_, tree_, request_.pre_dir, TRY(bring_tree_to(request_.pre_dir, paths))};
     if (TRY(steers_build(moved))) {
       say("how the package is built changed; building anew");
@@ -462,8 +457,7 @@ class Build {
     std::error_code error;
     const fs::path root = fs::canonical(tree_, error);
     const fs::path folder = fs::weakly_canonical((tree_ / path).parent_path(), error);
-    const fs::path way = folder.lexically_relative(root);
-    if (!error && !way.empty() && *way.begin() != "..") return {};
+    if (!error && !path_below(root, folder).empty()) return {};
     return Error::refused(cat("the folder of ", path, " leads out of the tree since the build"));
   }
 

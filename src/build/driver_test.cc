@@ -592,6 +592,8 @@ TEST_F(DriverTest, TellsWhenTheFurtherCommandFailsAndGoesOnWithWhatWasLinked) {
   EXPECT_NE(notes_[0].find("no rights"), std::string::npos);
 }
 
+constexpr const char *kLinkTrial = "\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n";
+
 // A second program of the same objects, which nothing needs.
 Files with_unused_program(const std::string &rule) {
   Files files = make_project();
@@ -602,7 +604,7 @@ Files with_unused_program(const std::string &rule) {
 }
 
 TEST_F(DriverTest, SparesTheLinkOfWhatNothingUses) {
-  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
+  const Files project = with_unused_program(kLinkTrial);
   Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(result->post_links, 1U);
@@ -617,7 +619,7 @@ TEST_F(DriverTest, SparesTheLinkOfWhatNothingUses) {
 }
 
 TEST_F(DriverTest, SparesTheLinkOfWhatNothingUsesWhereItFollowsToANearSource) {
-  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
+  const Files project = with_unused_program(kLinkTrial);
   ASSERT_BUILT(build(project, fixed(project), "make", "usr/bin/prog=prog"));
   Files next = project;
   next["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 9; }\n";
@@ -635,7 +637,7 @@ TEST_F(DriverTest, SparesTheLinkOfWhatNothingUsesWhereItFollowsToANearSource) {
 }
 
 TEST_F(DriverTest, SparesTheLinkOfWhatARuleRemovesFirst) {
-  const Files project = with_unused_program("\trm -f $@\n\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n");
+  const Files project = with_unused_program(cat("\trm -f $@\n", kLinkTrial));
   const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(result->post_links_spared, 1U);
@@ -643,7 +645,7 @@ TEST_F(DriverTest, SparesTheLinkOfWhatARuleRemovesFirst) {
 }
 
 TEST_F(DriverTest, LinksAgainWhatTheBuildRuns) {
-  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n\t./trial || true\n");
+  const Files project = with_unused_program(cat(kLinkTrial, "\t./trial || true\n"));
   const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(result->post_links, 2U);
@@ -651,7 +653,7 @@ TEST_F(DriverTest, LinksAgainWhatTheBuildRuns) {
 }
 
 TEST_F(DriverTest, BuildsAnewWhereOnlyTheFixedSourceRunsWhatWasSpared) {
-  const Files project = with_unused_program("\t$(CC) $(CFLAGS) -o $@ main.o util.o -L. -lx\n\tif grep -q 'return 7' util.c; then ./trial || echo $$? > code; fi\n");
+  const Files project = with_unused_program(cat(kLinkTrial, "\tif grep -q 'return 7' util.c; then ./trial || echo $$? > code; fi\n"));
   const Result<BuildResult> result = build(project, fixed(project), "make", "usr/bin/prog=prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(result->post_links, 2U);

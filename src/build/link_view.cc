@@ -96,8 +96,8 @@ Fd open_unnoticed(const fs::path &file) {
 // Is what the link leads to below `root`? Elsewhere nothing is a build's output, and the build may have made the link.
 bool leads_into(const fs::path &root, const fs::path &link) {
   std::error_code error;
-  const fs::path way = fs::canonical(link, error).lexically_relative(root);
-  return !error && !way.empty() && *way.begin() != "..";
+  const fs::path target = fs::canonical(link, error);
+  return !error && !path_below(root, target).empty();
 }
 
 }  // namespace
@@ -159,8 +159,8 @@ LinkView::LinkView(Records records, fs::path tree, fs::path store)
 }
 
 std::string LinkView::relative(const std::string &path) const {
-  const fs::path relative = fs::path(path).lexically_relative(tree_);
-  return relative.empty() || *relative.begin() == ".." ? path : relative.string();
+  const fs::path below = path_below(tree_, path);
+  return below.empty() ? path : below.string();
 }
 
 const LinkRecord *LinkView::link_of_build_id(const std::string &build_id) const {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/cat.h"
+#include "base/file.h"
 #include "build/cc_shim/shim.h"
 #include "build/subprocess.h"
 
@@ -29,14 +30,9 @@ std::string named_makefile(const std::vector<std::string> &args) {
   return {};
 }
 
-fs::path within(const fs::path &seen, const fs::path &path) {
-  const fs::path relative = path.lexically_relative(seen);
-  return relative.empty() || *relative.begin() == ".." ? fs::path() : relative;
-}
-
 // Configuring runs make on makefiles that it removes again, or in folders that it does; others' makefiles lie outside of the tree.
 bool is_still_there(const StepRecord &step, const fs::path &seen, const fs::path &tree) {
-  const fs::path folder = within(seen, step.cwd);
+  const fs::path folder = path_below(seen, step.cwd);
   if (folder.empty()) return false;
   const fs::path here = tree / folder;
   std::error_code error;
@@ -45,8 +41,9 @@ bool is_still_there(const StepRecord &step, const fs::path &seen, const fs::path
   if (makefile == "-") return false;
   if (makefile.empty()) return true;
   const fs::path named(makefile);
-  if (named.is_absolute() && within(seen, named).empty()) return false;
-  return fs::exists(named.is_absolute() ? tree / within(seen, named) : here / named, error);
+  if (!named.is_absolute()) return fs::exists(here / named, error);
+  const fs::path below = path_below(seen, named);
+  return !below.empty() && fs::exists(tree / below, error);
 }
 
 }  // namespace

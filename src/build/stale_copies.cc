@@ -20,8 +20,8 @@ std::set<std::string> StaleCopies::namesakes_read(const Records &records, const 
     for (const std::string &file : compile.dependencies)
       if (old_.contains(fs::path(file).filename().string())) read.insert(file);
   for (const std::string &file : read) {
-    const fs::path path = fs::path(file).lexically_relative(seen);
-    if (!path.empty() && *path.begin() != "..") relative.insert(path.string());
+    const fs::path path = path_below(seen, file);
+    if (!path.empty()) relative.insert(path.string());
   }
   return relative;
 }

@@ -5,8 +5,6 @@
 
 #include <optional>
 
-#include "base/cat.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "build/object_store.h"
 
@@ -32,8 +30,8 @@ void set_mark(const fs::path &file, timespec modified) {
 }
 
 fs::path on_this_machine(const std::string &output, const TreePlaces &tree) {
-  const fs::path relative = fs::path(output).lexically_relative(tree.seen);
-  return relative.empty() || *relative.begin() == ".." ? fs::path() : tree.here / relative;
+  const fs::path below = path_below(tree.seen, output);
+  return below.empty() ? fs::path() : tree.here / below;
 }
 
 std::map<std::string, int> number_of_links(const Records &records) {

@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "diff/code_cache.h"
 #include "diff/run_pre.h"
@@ -18,15 +18,15 @@ class BaseItems {
   BaseItems(CodeCache &pre, const Solution &solution, const Image &image);
   // For an item of `section` in the object of that path, whose own come first; where linkers do not merge, only its own. None when the image is
   // not known to have one that is so aligned.
-  std::optional<LinkAddr> find(const Bytes &content, const std::string &object_path, const ObjectSection &section) const;
+  std::optional<LinkAddr> find(ByteView content, const std::string &object_path, const ObjectSection &section) const;
 
  private:
   struct Known {
     LinkAddr at;
-    std::string object_path;
+    std::string_view object_path;
     bool merged = false;
   };
-  std::map<Bytes, std::vector<Known>> known_;  // by content
+  std::multimap<std::string_view, Known> known_;  // by content; texts are those of the pre objects
 };
 
 }  // namespace suture

@@ -200,12 +200,10 @@ Result<Binder::Target> Binder::resolve_item(const Place &place) {
   if (bytes.empty()) return Error::refused(cat("it refers behind the end of ", section.name));
   Bytes content(bytes.begin(), bytes.end());
   // In code of a fixed address a constant may hold addresses: what its bytes are is not all that it is.
-  const bool has_edges = std::any_of(section.edges.begin(), section.edges.end(), [&](const Edge &edge) {
-    return edge.offset >= place.item && edge.offset < place.item + bytes.size();
-  });
+  const bool has_edges = section.has_edges_in(place.item, bytes.size());
   const bool mergeable = !has_edges && section.is_merged();
-  if (!has_edges && (section.is_merged() || section.is_constant()))
-    if (const auto base = base_items_.find(content, in_.post->program().object(place.object).path, section))
+  if (!has_edges)
+    if (const auto base = base_items_.find(bytes, in_.post->program().object(place.object).path, section))
       return Target{PatchEdge::To::base, 0, base->value, 0, 0, false};
   if (mergeable) {
     if (const auto same = item_pieces_.find(content); same != item_pieces_.end()) {

@@ -24,7 +24,6 @@ constexpr uint64_t kBytesToKnowAFunction = 16;
 class PatchMaker {
  public:
   explicit PatchMaker(const DiffInput &input) : in_(input), binder_(input) {
-    if (input.linked_names != nullptr) linked_names_ = *input.linked_names;
     local_names_kept_ = keeps_local_names();
   }
 
@@ -141,12 +140,14 @@ class PatchMaker {
             "(--leave)");
   }
 
+  bool is_in_link(const std::string &name) const { return in_.linked_names != nullptr && in_.linked_names->contains(name); }
+
   // A linker may drop the names of local functions (-x): then a name that is missing tells nothing.
   bool keeps_local_names() const {
     const Program &pre = in_.pre->program();
     for (uint32_t o = 0; o < pre.object_count(); ++o)
       for (const ObjectSymbol &symbol : pre.object(o).symbols)
-        if (symbol.kind == ObjectSymbol::Kind::function && symbol.local() && linked_names_.contains(symbol.name))
+        if (symbol.kind == ObjectSymbol::Kind::function && symbol.local() && is_in_link(symbol.name))
           return true;
     return false;
   }
@@ -154,12 +155,12 @@ class PatchMaker {
   // Whether the linked pre build has a symbol of the section. Only names tell: what has none may be there, and so may
   // all where the link keeps none or is not known.
   bool is_linked(const Place &pre) const {
-    if (linked_names_.empty()) return true;
+    if (in_.linked_names == nullptr || in_.linked_names->empty()) return true;
     bool named = false;
     for (const uint32_t s : in_.pre->program().symbols_in(pre.object, pre.section)) {
       const ObjectSymbol &symbol = in_.pre->program().object(pre.object).symbols[s];
       if (symbol.name.empty() || symbol.kind != ObjectSymbol::Kind::function) continue;
-      if (linked_names_.contains(symbol.name) || (symbol.local() && !local_names_kept_)) return true;
+      if (is_in_link(symbol.name) || (symbol.local() && !local_names_kept_)) return true;
       named = true;
     }
     return !named;
@@ -334,7 +335,6 @@ class PatchMaker {
 
   const DiffInput &in_;
   Binder binder_;
-  std::unordered_set<std::string> linked_names_;
   bool local_names_kept_ = false;
   std::vector<Replaced> replaced_;
   std::map<Place, Short> short_;               // functions without room for a jump

@@ -127,7 +127,7 @@ class Linker {
   // Gaps between functions trap rather than run.
   void pad_code() {
     for (const HotSection &section : out_.sections)
-      if (section.executable) arch_.fill_traps({&*at(section.address.value), section.size_bytes});
+      if (section.executable) arch_.fill_traps({at(section.address.value), section.size_bytes});
   }
 
   Bytes::iterator at(uint64_t address) {

@@ -2,6 +2,7 @@
 // Filled by elf/read_object.cc; differencing, matching and linking work on nothing else.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,11 @@ struct ObjectSection {
   bool is_variable() const { return is_bss() || kind == Kind::data || kind == Kind::tls_data; }
   bool is_thread_local() const { return kind == Kind::tls_data || kind == Kind::tls_bss; }
   bool is_merged() const { return kind == Kind::strings || kind == Kind::constants; }
+  // Whether a relocation begins within these bytes.
+  bool has_edges_in(uint64_t from, uint64_t count) const {
+    const auto first = std::lower_bound(edges.begin(), edges.end(), from, [](const Edge &edge, uint64_t at) { return edge.offset < at; });
+    return first != edges.end() && first->offset < from + count;
+  }
   // Not merged ones.
   bool is_constant() const { return kind == Kind::rodata || kind == Kind::relro; }
 };

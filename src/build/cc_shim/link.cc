@@ -142,6 +142,8 @@ class InputCollector {
   std::vector<fs::path> archives_;
 };
 
+fs::path output_path(const LdCommand &command) { return (fs::current_path() / command.output).lexically_normal(); }
+
 void note_link(const ShimCall &call, const LdCommand &command, const std::string &map_file, const LtoObjects &lto,
                std::vector<std::string> expanded) {
   LinkRecord record;
@@ -150,7 +152,7 @@ void note_link(const ShimCall &call, const LdCommand &command, const std::string
   record.step = get_variable(call.environment, kStepVariable);
   record.args = std::move(expanded);
   record.kind = command.kind;
-  record.output = (fs::path(record.cwd) / command.output).lexically_normal().string();
+  record.output = output_path(command).string();
   LinkMap map;
   record.members_known = false;
   if (!map_file.empty()) {
@@ -168,7 +170,7 @@ void note_link(const ShimCall &call, const LdCommand &command, const std::string
 }
 
 bool is_probe_output(const LdCommand &command) {
-  const fs::path path = (fs::current_path() / command.output).lexically_normal();
+  const fs::path path = output_path(command);
   const std::string text = path.string();
   return path.filename().string().starts_with("conftest") || text.find("/CMakeTmp/") != std::string::npos ||
          text.find("/CMakeScratch/") != std::string::npos || text.find("/meson-private/") != std::string::npos ||
@@ -178,7 +180,7 @@ bool is_probe_output(const LdCommand &command) {
 // Nobody uses what it would make: true when that is brought up to date without it.
 bool is_spared(const ShimCall &call, const LdCommand &command) {
   LinkRecord record;
-  record.output = (fs::current_path() / command.output).lexically_normal().string();
+  record.output = output_path(command).string();
   const auto unused = call.config.unused_outputs.find(record.output);
   if (unused == call.config.unused_outputs.end() || command.makes_more) return false;
   if (!spare_link(record.output, unused->second, call.config.store())) return false;
