@@ -35,8 +35,12 @@ bool may_steer_build(const std::string &path) {
   if (path.starts_with(".pc/") || path.starts_with("debian/patches/")) return false;
   if (path.starts_with("debian/")) return name == "rules" || is_one_of(kCommands, extension);
   if (is_one_of(kRead, extension) || (extension == ".txt" && name != "CMakeLists.txt") || is_told_to_people(name)) return false;
-  const fs::path folder = file.parent_path();
-  return std::none_of(folder.begin(), folder.end(), [](const fs::path &part) { return is_one_of(kFolders, part.string()); });
+  return !is_beside_program(path);
+}
+
+bool is_beside_program(const std::string &path) {
+  const fs::path folder = fs::path(path).parent_path();
+  return std::any_of(folder.begin(), folder.end(), [](const fs::path &part) { return is_one_of(kFolders, part.string()); });
 }
 
 }  // namespace suture

@@ -9,4 +9,7 @@ namespace suture {
 // By the path, relative to the tree. Not: what compilers read (their records tell), packaging without commands, documentation and tests.
 bool may_steer_build(const std::string &path);
 
+// Whether a folder of documentation, tests or examples holds the file.
+bool is_beside_program(const std::string &path);
+
 }  // namespace suture

@@ -29,6 +29,7 @@
 #include "build/shim_dir.h"
 #include "build/stale_copies.h"
 #include "build/subprocess.h"
+#include "build/unread_changes.h"
 #include "build/unused_outputs.h"
 
 namespace suture {
@@ -66,7 +67,9 @@ class Build {
     const OutputIndex pre_index = TRY(read_index(work_ / "pre-outputs.json"));
     TRY_WHILE(build_post(), "building the source after the fix");
     give_back_free_memory();  // of the records
-    const LinkView post(TRY(all_records()), seen_, work_ / "store");
+    Records records = TRY(all_records());
+    result_.unread = TRY(unread_changes(result_.source_changes, records, request_.pre_dir, request_.post_dir));
+    const LinkView post(std::move(records), seen_, work_ / "store");
     const OutputIndex post_index = TRY(index_outputs(tree_));
     const std::vector<BuildRequest::Image> images = TRY(images_to_patch(pre, post));
     for (const BuildRequest::Image &image : images)

@@ -72,7 +72,7 @@ struct BuildRequest {
   std::filesystem::path pre_dir, post_dir;
   std::string build_command;  // for /bin/sh, run in the tree
   std::vector<Image> images;
-  // Asked, when set, which of the files that the builds linked are shipped; instead of `images`.
+  // Asked, when set, which of the files that the builds linked are shipped, and changed by the fix; instead of `images`. May be none.
   std::function<Result<std::vector<Image>>(const std::vector<LinkedOutput> &)> choose_images;
   // Beside `choose_images`: the paths of the outputs that it may choose from, of what the first build linked. All others may be left as they
   // are by the second one where the build itself does not use them; when not set, none is.
@@ -110,6 +110,7 @@ struct LinkedImage {
 struct BuildResult {
   std::vector<LinkedImage> images;           // in the order of the request
   std::vector<TreeChange> source_changes;    // from pre to post
+  std::vector<std::string> unread;           // those of them that no compilation reads (unread_changes.h)
   std::map<std::string, LineMap> line_maps;  // of the files whose post text was given #line directives
   bool anchoring_given_up = false;           // the post tree builds only without them
   std::filesystem::path tree;                // where it was built

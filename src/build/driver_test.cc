@@ -669,6 +669,20 @@ TEST_F(DriverTest, RefusesAnImageThatTheBuildDoesNotMake) {
       << result.error().text();
 }
 
+TEST_F(DriverTest, TellsWhatOfAFixNoCompilationReads) {
+  Files pre = make_project(), post = fixed(make_project());
+  for (const char *name : {"win/util.c", "tests/util_test.c", "notes.txt"}) {
+    pre[name] = "int other(void) { return 1; }\n";
+    post[name] = "int other(void) { return 2; }\n";
+  }
+  pre["gone.h"] = "int gone(void);\n";
+  post["new.c"] = "int unused(void) { return 3; }\n";
+  const Result<BuildResult> result = build(pre, post, "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  // win/util.c may have been compiled as util.c, by its name.
+  EXPECT_EQ(result->unread, (std::vector<std::string>{"gone.h", "new.c"}));
+}
+
 TEST_F(DriverTest, RefusesEqualTrees) {
   const Result<BuildResult> result = build(make_project(), make_project(), "make", "prog");
   ASSERT_FALSE(result);

@@ -69,7 +69,7 @@ json to_json(const ImageReport &image) {
 json to_json(const BuildPatchReport &report, const Options &options) {
   json out = {{"id", report.package.id}, {"output", options.dry_run ? "" : options.output}, {"objects", report.objects},
               {"changed_objects", report.changed_objects}, {"pre_seconds", report.pre_seconds}, {"post_seconds", report.post_seconds},
-              {"unaffected", report.unaffected}, {"images", json::array()}};
+              {"unaffected", report.unaffected}, {"unread", report.unread}, {"images", json::array()}};
   for (const ImageReport &image : report.images) out["images"].push_back(to_json(image));
   return out;
 }
@@ -138,6 +138,7 @@ void summarize(const BuildPatchReport &report, const Options &options) {
     for (const Difference &d : image.left) print(cat("  left as it is: ", readable(d.name), " (", readable(d.reason), ")\n"));
   }
   for (const std::string &path : report.unaffected) print(cat(path, ": not affected by this fix\n"));
+  if (!report.unread.empty()) print(cat("no compilation reads ", printable(joined(report.unread)), ": what the fix changes there is not in the patch\n"));
   if (!options.dry_run) print(cat("wrote ", options.output, " (id ", report.package.id, ", unsigned)\n"));
 }
 

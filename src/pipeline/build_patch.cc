@@ -317,6 +317,13 @@ Package describe_package(const BuildPatchRequest &request) {
   return package;
 }
 
+Error no_change(const BuildResult &built) {
+  const std::string why = built.images.empty() ? "the fix changes no object that the build links"
+                                               : "the fix changes no code of the images that were named, so there is nothing to patch";
+  const std::string unread = built.unread.empty() ? std::string() : cat("; no compilation reads ", joined(built.unread));
+  return Error::refused(cat("no change: ", why, unread));
+}
+
 }  // namespace
 
 Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
@@ -326,6 +333,7 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
   give_back_free_memory();  // of all the records
   report.pre_seconds = built.pre_seconds;
   report.post_seconds = built.post_seconds;
+  report.unread = built.unread;
   Refusals refusals;
   std::set<std::string> nothing_to_leave = request.left;
   std::map<std::string, std::string> nothing_to_set = request.data;
@@ -353,9 +361,7 @@ Status build_patch(const BuildPatchRequest &request, BuildPatchReport &report) {
   report.review.files = review_sources(request.build.pre_dir, request.build.post_dir, built.source_changes);
   report.package.review = write_review(report.review);
   report.no_change = report.package.images.empty();
-  if (report.no_change)
-    return Error::refused("no change: the fix changes no code of the images that were named, so there is nothing to patch");
-  return {};
+  return report.no_change ? no_change(built) : Status();
 }
 
 }  // namespace suture

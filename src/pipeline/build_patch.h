@@ -55,6 +55,7 @@ struct ImageReport {
 struct BuildPatchReport {
   std::vector<ImageReport> images;
   std::vector<std::string> unaffected;  // images of the request in which nothing changes
+  std::vector<std::string> unread;      // files of the fix that no compilation reads: the patch comes without them
   double pre_seconds = 0;
   double post_seconds = 0;
   size_t objects = 0;

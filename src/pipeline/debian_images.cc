@@ -44,10 +44,9 @@ class ImageChooser {
     for (size_t i = 0; i < of_.size(); ++i)
       if (of_[i]->changed && !used_.contains(i)) report_.unshipped.push_back(of_[i]->output_path);
     note_compilers();
-    if (!images_.empty()) return std::move(images_);
     const bool any =
         std::any_of(outputs_.begin(), outputs_.end(), [](const LinkedOutput &output) { return output.changed; });
-    if (!any) return Error::refused("no change: the fix changes no object that the build links");
+    if (!images_.empty() || !any) return std::move(images_);
     return Error::refused(cat("the fix changes only what no package ships: ", joined(report_.unshipped)));
   }
 
