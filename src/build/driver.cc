@@ -101,20 +101,19 @@ class Build {
 
   Status make_shims() {
     const fs::path program = TRY(find_shim_program());
-    runner_.environment = build_environment(request_, work_ / "shim");
+    program_digest_ = to_hex(TRY(sha256_of_file(program)));
+    set_environment();
     runner_.config.state = work_;
     runner_.config.tree = seen_;
     runner_.config.search_path = get_variable(runner_.environment, "PATH").substr((work_ / "shim").string().size() + 1);
     TRY(make_shim_folder(work_ / "shim", program, runner_.config.search_path, request_.place ? request_.place->root : "/"));
-    TRY(write_author_header(runner_.config.include()));
-    setting_ = TRY(setting_stamp(program));
-    return {};
+    return write_author_header(runner_.config.include());
   }
 
   // Equal: from equal trees the same build would come out.
-  Result<std::string> setting_stamp(const fs::path &program) const {
+  std::string setting_stamp() const {
     std::string text = cat("suture build setting 1\n", request_.prepare_command, "\n", request_.build_command, "\n",
-                           seen_.string(), "\n", to_hex(TRY(sha256_of_file(program))), "\n");
+                           seen_.string(), "\n", program_digest_, "\n");
     // Only what we set ourselves: a TERM or a SSH_CLIENT of another session makes no other build.
     for (const auto &[name, value] : request_.environment) text += cat(name, "=", value, "\n");
     for (const char *name : {"PATH", "SOURCE_DATE_EPOCH", "DEB_BUILD_OPTIONS", "CFLAGS", "CXXFLAGS", "CPPFLAGS",
@@ -138,13 +137,36 @@ class Build {
   Status build_pre_anew() {
     result_.pre_reused = false;
     runner_.config.unused_outputs.clear();
+    Result<double> seconds = build_copy();
+    if (!seconds && place_gives_more(seconds.error())) seconds = build_copy();
+    if (!seconds) return std::move(seconds).error();
+    result_.pre_seconds += *seconds;
+    TRY(build_further());
+    return finish_pre();
+  }
+
+  Result<double> build_copy() {
     TRY(remove_old_build());
     TRY(copy_tree(request_.pre_dir, tree_));
     TRY(write_file_quick(tree_marker(), as_bytes(work_.string())));
-    result_.pre_seconds += TRY(prepare_tree());
-    result_.pre_seconds += TRY(run_command("pre"));
-    TRY(build_further());
-    return finish_pre();
+    const double prepared = TRY(prepare_tree());
+    return prepared + TRY(run_command("pre"));
+  }
+
+  // Whether there is anything to try again with.
+  bool place_gives_more(const Error &why) {
+    if (why.verdict() != Verdict::failed || !request_.place || !request_.place->give_more) return false;
+    Result<std::vector<std::string>> environment = request_.place->give_more();
+    if (!environment && request_.note) request_.note(environment.error().what());
+    if (!environment || environment->empty()) return false;
+    request_.place->environment = std::move(*environment);
+    set_environment();
+    return true;
+  }
+
+  void set_environment() {
+    runner_.environment = build_environment(request_, work_ / "shim");
+    setting_ = setting_stamp();
   }
 
   Status finish_pre() {
@@ -538,13 +560,14 @@ class Build {
     return all;
   }
 
-  const BuildRequest &request_;
+  BuildRequest request_;  // its place's environment may grow
   fs::path work_;
   fs::path seen_;  // the tree, as the build command sees it
   fs::path tree_;  // the same, on this machine
   Fd lock_;
   PhaseRunner runner_;
   StaleCopies stale_copies_;
+  std::string program_digest_;  // of the compiler wrapper
   std::string setting_;
   std::vector<std::string> post_phases_;  // where the records of the build after the fix are
   bool further_ = false;  // whether the further command is part of the build

@@ -61,6 +61,9 @@ struct BuildPlace {
   std::filesystem::path root;  // on this machine; the root folder as the command sees it
   std::function<Result<ProcessOutcome>(const ProcessRequest &)> run;
   std::vector<std::string> environment;  // to start from instead of ours
+  // Asked, when set, when the first build of a tree fails: gives the place what such builds may miss, and the environment to try again with.
+  // Empty: it has all that there is.
+  std::function<Result<std::vector<std::string>>()> give_more = {};
 };
 
 struct BuildRequest {

@@ -270,6 +270,16 @@ TEST_F(DriverTest, AddsSectionsWhereTheCompilerIsCalledByItsAbsolutePath) {
   EXPECT_TRUE(has_section(util->pre, ".text.util"));
 }
 
+TEST_F(DriverTest, LetsThePreprocessorBeCalledByItsName) {
+  Files pre = make_project();
+  pre["y.c"] += "#include \"made.h\"\nint made(void) { return MADE; }\n";
+  pre["made.in"] = "#include \"h.h\"\nx\n";
+  pre["Makefile"] += "y.o: made.h\nmade.h: made.in\n\tcpp -P made.in > made.i && echo '#define MADE 1' > made.h\n";
+  const Result<BuildResult> result = build(pre, fixed(pre), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+}
+
 TEST_F(DriverTest, WorksInABuildThatClearsTheEnvironment) {
   const Result<BuildResult> result = build(make_project(), fixed(make_project()), "env -i PATH=\"$PATH\" make", "prog");
   ASSERT_BUILT(result);
@@ -659,6 +669,37 @@ TEST_F(DriverTest, BuildsAnewWhereOnlyTheFixedSourceRunsWhatWasSpared) {
   EXPECT_EQ(result->post_links, 2U);
   EXPECT_EQ(result->post_links_spared, 0U);
   EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+}
+
+TEST_F(DriverTest, TriesAgainWithMoreWhereThePlaceHasMore) {
+  const auto build_at = [&](const char *found, int &asked) {
+    write_tree(at("pre"), make_project());
+    write_tree(at("post"), fixed(make_project()));
+    BuildRequest request;
+    request.pre_dir = at("pre");
+    request.post_dir = at("post");
+    request.work_dir = at("work");
+    request.build_command = "[ \"$FOUND\" = all ] && make";
+    request.images = {{"usr/bin/prog", "prog"}};
+    request.place = BuildPlace{"/", run_process, current_environment()};
+    request.place->give_more = [&asked, found]() -> Result<std::vector<std::string>> {
+      if (++asked > 1) return std::vector<std::string>();
+      std::vector<std::string> environment = current_environment();
+      set_variable(environment, "FOUND", found);
+      return environment;
+    };
+    return run_builds(request);
+  };
+  int asked = 0;
+  const Result<BuildResult> missing = build_at("some", asked);
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().what().find("the build command exited with status 1"), std::string::npos) << missing.error().text();
+  EXPECT_EQ(asked, 1);
+  asked = 0;
+  const Result<BuildResult> result = build_at("all", asked);
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(asked, 1);
 }
 
 TEST_F(DriverTest, RefusesAnImageThatTheBuildDoesNotMake) {

@@ -30,7 +30,9 @@ constexpr uint64_t kMaxRootOutputBytes = 256u << 20;
 // What no image comes of is not built: tests, documentation, libraries of other instruction sets, the installer's packages. None of
 // these changes what the other packages hold (https://wiki.debian.org/BuildProfileSpec).
 constexpr const char *kProfiles = "nocheck nodoc nobiarch noudeb";
+constexpr const char *kProfilesWithAll = "nobiarch noudeb";
 constexpr const char *kReadyMark = ".suture-root";
+constexpr const char *kAllMark = ".suture-root-has-all";  // has_all_dependencies()
 
 std::string comma_separated(std::string words) {
   std::replace(words.begin(), words.end(), ' ', ',');
@@ -142,6 +144,7 @@ Result<BuildRoot> BuildRoot::open(const Apt &apt, const fs::path &cache, const f
   BuildRoot root;
   root.root_ = folder;
   // A line for each .dsc whose build dependencies are in; a root that was made for more will do, too.
+  root.has_all_ = fs::exists(folder / kAllMark);
   const Result<std::string> mark = read_text(folder / kReadyMark);
   std::string installed = mark ? *mark : "";
   std::vector<fs::path> missing;
@@ -169,6 +172,18 @@ Status BuildRoot::copy_base(const fs::path &base) const {
   return {};
 }
 
+const char *BuildRoot::profiles() const {
+  return has_all_ ? kProfilesWithAll : kProfiles;
+}
+
+Status BuildRoot::install_all_dependencies(const std::vector<fs::path> &dsc_files) {
+  has_all_ = true;
+  Status done = install(dsc_files);
+  if (done) done = write_file_atomic(root_ / kAllMark, {});
+  has_all_ = static_cast<bool>(done);
+  return done;
+}
+
 Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
   // In a folder that no build could write to: what lies in /tmp may be a link that an earlier one left.
   std::vector<std::string> inside;
@@ -179,7 +194,7 @@ Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
     if (error) return Error::failed(cat("cannot copy ", dsc.string(), ": ", error.message()));
   }
   // What builds the packages of an architecture, as build daemons do.
-  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", comma_separated(kProfiles), "build-dep"};
+  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", comma_separated(profiles()), "build-dep"};
   words.insert(words.end(), inside.begin(), inside.end());
   return run_apt(std::move(words));
 }
@@ -204,7 +219,7 @@ Status BuildRoot::run_apt(std::vector<std::string> words) const {
 
 std::vector<std::string> BuildRoot::environment() const {
   return {kSearchPath, "HOME=/nonexistent", "LOGNAME=suture-build", "USER=suture-build", "SHELL=/bin/sh",
-          "DEB_BUILD_OPTIONS=nocheck nodoc", cat("DEB_BUILD_PROFILES=", kProfiles),
+          "DEB_BUILD_OPTIONS=nocheck nodoc", cat("DEB_BUILD_PROFILES=", profiles()),
           // Nothing of what is run here, cleaning and compiling, needs root's rights, though older rules ask for them (dh_testroot).
           "DEB_RULES_REQUIRES_ROOT=no"};
 }

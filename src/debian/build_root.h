@@ -29,6 +29,10 @@ class BuildRoot {
   bool was_there() const { return was_there_; }
   // What build daemons give a build, and no more.
   std::vector<std::string> environment() const;
+  // The build dependencies that are for tests and documentation alone: a root is made without them, as few builds need them, and some
+  // that need not do look for them.
+  bool has_all_dependencies() const { return has_all_; }
+  Status install_all_dependencies(const std::vector<std::filesystem::path> &dsc_files);
   // What a build may write to beside /tmp; all else is root's. Paths of this machine.
   struct Writable {
     std::vector<std::filesystem::path> trees;    // all below is the build user's: the source
@@ -49,11 +53,13 @@ class BuildRoot {
 
  private:
   Status copy_base(const std::filesystem::path &base) const;
+  const char *profiles() const;
   Status install(const std::vector<std::filesystem::path> &dsc_files) const;
   Status run_apt(std::vector<std::string> words) const;
 
   std::filesystem::path root_;
   bool was_there_ = false;
+  bool has_all_ = false;
 };
 
 }  // namespace suture

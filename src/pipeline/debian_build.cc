@@ -82,6 +82,16 @@ struct Setup {
   Shipped shipped;
 };
 
+// `compiler_folder` goes before the default's names in the search path; may be empty.
+std::vector<std::string> environment_of(const BuildRoot &root, unsigned jobs, const std::string &compiler_folder) {
+  std::vector<std::string> environment = root.environment();
+  for (std::string &entry : environment) {
+    if (entry.starts_with("DEB_BUILD_OPTIONS=")) entry += cat(" parallel=", jobs);
+    if (entry.starts_with("PATH=") && !compiler_folder.empty()) entry.insert(5, compiler_folder + ":");
+  }
+  return environment;
+}
+
 class Preparation {
  public:
   Preparation(const DebianRequest &request, BuildRequest &build, DebianReport &report, const Say &say)
@@ -95,9 +105,9 @@ class Preparation {
     TRY(begin_report(apt));
     TRY(fetch(apt));
     TRY(fetch_named_patches(apt));
-    std::vector<fs::path> dsc_files = {old_source_.dsc};
-    if (!request_.to.empty()) dsc_files.push_back(new_source_.dsc);
-    auto setup = std::make_shared<Setup>(TRY(BuildRoot::open(apt, request_.cache, work_ / "root", dsc_files, say_)));
+    dsc_files_ = {old_source_.dsc};
+    if (!request_.to.empty()) dsc_files_.push_back(new_source_.dsc);
+    auto setup = std::make_shared<Setup>(TRY(BuildRoot::open(apt, request_.cache, work_ / "root", dsc_files_, say_)));
     report_.root_reused = setup->root.was_there();
     TRY_WHILE(unpack_source(old_source_, setup->root, say_), cat("unpacking the source of ", name_.version));
     if (!request_.to.empty()) TRY_WHILE(unpack_source(new_source_, setup->root, say_), cat("unpacking the source of ", request_.to));
@@ -279,20 +289,23 @@ class Preparation {
     }
     build_.prepare_command = kPrepareCommand;
     build_.work_dir = work_ / "work";
-    const unsigned jobs = request_.jobs != 0 ? request_.jobs : std::max(1u, std::thread::hardware_concurrency());
+    DebianReport &report = report_;
     BuildPlace place;
     place.root = setup->root.folder();
-    place.environment = setup->root.environment();
-    for (std::string &entry : place.environment) {
-      if (entry.starts_with("DEB_BUILD_OPTIONS=")) entry += cat(" parallel=", jobs);
-      if (entry.starts_with("PATH=") && !compiler_folder_.empty()) entry.insert(5, compiler_folder_ + ":");
-    }
+    const unsigned jobs = request_.jobs != 0 ? request_.jobs : std::max(1u, std::thread::hardware_concurrency());
+    place.environment = environment_of(setup->root, jobs, compiler_folder_);
+    place.give_more = [setup, jobs, &report, say = say_, dsc_files = dsc_files_, compiler_folder = compiler_folder_]() -> Result<std::vector<std::string>> {
+      if (setup->root.has_all_dependencies()) return std::vector<std::string>();
+      say("the build failed; installing what it needs for tests and documentation, too");
+      TRY_WHILE(setup->root.install_all_dependencies(dsc_files), "installing the build dependencies of tests and documentation");
+      report.notes.push_back("the build fails without the build dependencies of tests and documentation, so the root has them, too");
+      return environment_of(setup->root, jobs, compiler_folder);
+    };
     const fs::path shared = build_.work_dir, tree = place.root / fs::path(report_.build_path).relative_path();
     BuildRoot::Writable writable{{tree}, {}};
     for (const char *folder : kWrapperFolders) writable.folders.push_back(shared / folder);
     place.run = [setup, shared, writable](const ProcessRequest &process) { return setup->root.run(process, shared, writable); };
     build_.place = std::move(place);
-    DebianReport &report = report_;
     build_.note = [&report](const std::string &text) { report.notes.push_back(text); };
     build_.shipped_outputs = [setup](const std::vector<LinkedOutput> &outputs) -> Result<std::set<std::string>> { return outputs_that_may_ship(setup->shipped, outputs); };
     build_.choose_images = [setup, &report, wanted = wanted_images_](const std::vector<LinkedOutput> &outputs) {
@@ -307,6 +320,7 @@ class Preparation {
   SourceName name_;
   FetchedSource old_source_, new_source_;
   std::map<fs::path, FetchedSource> named_patches_;  // those of the request that are no files
+  std::vector<fs::path> dsc_files_;                  // of the sources to build
   std::vector<fs::path> patches_;                    // of the request, as files
   fs::path work_;
   std::set<std::string> wanted_images_;  // of the request, as the root has them

@@ -70,10 +70,11 @@ std::string find_past_us(const std::string &name, std::string_view path, const f
 }
 
 // gcc tells its subprograms in COLLECT_GCC how it was called; it knows which linker and compiler proper are its own
-// (those of a cross compiler are not the ones in PATH).
+// (those of a cross compiler are not the ones in PATH). By its name alone it was called under one that is not wrapped: "cpp".
 std::string ask_gcc(const ShimCall &call, const fs::path &self) {
-  const std::string gcc = get_variable(call.environment, "COLLECT_GCC");
-  if (gcc.find('/') == std::string::npos || call.config.state.empty()) return {};
+  std::string gcc = get_variable(call.environment, "COLLECT_GCC");
+  if (!gcc.empty() && gcc.find('/') == std::string::npos) gcc = find_past_us(gcc, get_variable(call.environment, "PATH"), self);
+  if (gcc.empty() || call.config.state.empty()) return {};
   const std::string answer = (call.config.tmp() / cat(::getpid(), ".answer")).string();
   ProcessRequest request;
   request.program = gcc;
