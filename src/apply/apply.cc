@@ -272,10 +272,6 @@ bool has_unwind_information(const std::vector<const HotImage *> &images) {
   return std::any_of(images.begin(), images.end(), [](const HotImage *hot) { return hot->eh_frame_bytes != 0; });
 }
 
-bool have_own_unwinders(const std::vector<const HotImage *> &images) {
-  return std::all_of(images.begin(), images.end(), [](const HotImage *hot) { return hot->eh_frame_bytes == 0 || hot->unwinder; });
-}
-
 }  // namespace
 
 std::string_view name_of(ApplyReport::Outcome outcome) {
@@ -327,9 +323,6 @@ Result<ApplyReport> apply_to(const std::vector<const HotImage *> &images, pid_t 
   report.stop_us = done.stop_us;
   report.attempts = done.attempts;
   report.reason = done.note;
-  if (!unwind && !have_own_unwinders(images))
-    report.reason += cat(report.reason.empty() ? "" : "; ",
-                         "no unwinder is loaded, so the patch's unwind information is not registered");
   return report;
 }
 
