@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 
 #include "apply/gates.h"
 #include "apply/shadow.h"
@@ -260,6 +261,17 @@ void link_author_code(Unit &unit) {
   if (!root.empty()) store<uint64_t>(root, 0, unit.record.shadow.begin.value);
 }
 
+// Right below an image lies what the loader and the first allocations had, and pointers to what is gone from there stand in memory for
+// long: a search for pointers to the region would find them, and keep it mapped after it was taken back. Farther below, where there
+// is room in reach, little has ever been; at an address that nobody knows beforehand.
+RunAddr wanted_place(RunAddr low, RunAddr begin) {
+  constexpr uint64_t kFarBelow = uint64_t{512} << 20, kSpread = uint64_t{256} << 20;
+  if (low.value == 0 || begin.value - low.value < kFarBelow + kSpread) return begin;
+  std::random_device random;
+  const uint64_t pages = std::uniform_int_distribution<uint64_t>(0, kSpread / kPageBytes)(random);
+  return RunAddr(begin.value / kPageBytes * kPageBytes - kFarBelow - pages * kPageBytes);
+}
+
 }  // namespace
 
 uint64_t round_to_pages(uint64_t bytes) {
@@ -289,7 +301,7 @@ Status place_unit(Unit &unit, const Maps &maps, const std::vector<RunRange> &tak
   const RunAddr high(span.begin.value + kReach);
   Maps with_taken = maps.with(taken);
   // Below the image first: above a program its heap will grow.
-  std::optional<RunAddr> place = with_taken.find_gap(total, low, span.begin, span.begin);
+  std::optional<RunAddr> place = with_taken.find_gap(total, low, span.begin, wanted_place(low, span.begin));
   if (!place) place = with_taken.find_gap(total, span.end(), high, high);
   if (!place)
     return Error::refused(
