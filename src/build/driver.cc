@@ -242,7 +242,7 @@ class Build {
     }
     std::vector<std::string> phases;
     const Result<Built> built_now = build_in_place("following", moved, phases);
-    if (!built_now || TRY(was_passed_over(*built_now, phases, moved)) || TRY(used_what_was_spared(phases))) {
+    if (!built_now || TRY(was_passed_over(*built_now, phases, moved)) || TRY(used_what_was_spared(phases)) || TRY(changed_by_itself(phases, moved))) {
       say("the build did not follow the changed source; building anew");
       return false;
     }
@@ -331,6 +331,10 @@ class Build {
       say("the build uses a program that was not linked again; building the whole tree again");
       result_.post_seconds += TRY(rebuild_whole_tree(phases));
     }
+    if (!whole_ && TRY(changed_by_itself(phases, moved))) {
+      say("what the fix does not touch came out otherwise (a count of builds does); building the whole tree again");
+      result_.post_seconds += TRY(rebuild_whole_tree(phases));
+    }
     const Records records = TRY(records_of(phases));
     for (const CompileRecord &compile : records.compiles)
       ++(compile.from_cache ? result_.post_cached : result_.post_compiles);
@@ -341,6 +345,10 @@ class Build {
 
   Result<bool> used_what_was_spared(const std::vector<std::string> &phases) const {
     return suture::used_what_was_spared(TRY(records_of(phases)), {seen_, tree_});
+  }
+
+  Result<bool> changed_by_itself(const std::vector<std::string> &phases, const MovedTree &moved) const {
+    return suture::changed_by_itself(TRY(read_records(work_ / "records/pre")), TRY(records_of(phases)), moved);
   }
 
   Status finish_post(std::vector<std::string> phases) {
@@ -440,6 +448,7 @@ class Build {
     std::error_code error;
     fs::remove_all(tree_, error);
     if (error) return Error::failed(cat("cannot remove ", tree_.string(), ": ", error.message()));
+    whole_ = true;
     runner_.config.unused_outputs.clear();  // it has none yet
     TRY(copy_tree(request_.pre_dir, tree_));
     const double prepared = TRY(prepare_tree());
@@ -570,6 +579,7 @@ class Build {
   std::string program_digest_;  // of the compiler wrapper
   std::string setting_;
   std::vector<std::string> post_phases_;  // where the records of the build after the fix are
+  bool whole_ = false;    // whether the tree after the fix was built from a fresh copy
   bool further_ = false;  // whether the further command is part of the build
   BuildResult result_;
 };

@@ -529,6 +529,23 @@ TEST_F(DriverTest, MakesTheBuildsOwnStepsAgainWithoutWhatIsAroundThem) {
   EXPECT_EQ(lines_in_tree("rules-ran"), 1u);
 }
 
+TEST_F(DriverTest, BuildsTheWholeTreeWhereEachRunOfTheBuildCountsOn) {
+  Files pre = make_project();
+  pre["Makefile"] += "x.o: count.h\ncount.h: main.c util.c y.c\n"
+                     "\tn=$$(cat count 2>/dev/null || echo 0); echo $$((n + 1)) > count; echo \"#define COUNT $$(cat count)\" > count.h\n";
+  pre["x.c"] = "#include \"h.h\"\n#include \"count.h\"\nint build_number = COUNT;\nint x(int a) { return a * 3; }\n";
+  const Result<BuildResult> result = build(pre, fixed(pre), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"util.o"});
+  EXPECT_EQ(lines_in_tree("count"), 1U);
+  // Another fix, of a source that the first build did not have.
+  Files other = pre;
+  other["y.c"] += "int further(int a) { return a + 2; }\n";
+  const Result<BuildResult> second = build(other, fixed(other), "make", "usr/bin/prog=prog");
+  ASSERT_BUILT(second);
+  EXPECT_EQ(changed(second->images.at(0)), std::vector<std::string>{"util.o"});
+}
+
 TEST_F(DriverTest, DoesNotTakeThePartsOfALinkForStepsOfTheBuild) {
   const Files project = make_project();
   const std::string probing = "echo 'int main(void) { return 0; }' > try.c && gcc -O2 -flto=2 -o try try.c && rm try try.c && make";

@@ -70,6 +70,20 @@ std::set<std::string> outputs_with_replaced(const Records &before, const Records
   return outputs;
 }
 
+bool changed_by_itself(const Records &pre, const Records &now, const MovedTree &tree) {
+  std::map<std::string, std::set<std::string>> before;  // a build may make one file several times
+  for (const CompileRecord &compile : pre.compiles) before[compile.output].insert(compile.output_content);
+  std::set<std::string> paths;
+  for (const std::string &path : tree.moved) paths.insert((tree.seen / path).string());
+  const auto has_moved = [&](const std::string &file) { return paths.contains(file); };
+  return std::any_of(now.compiles.begin(), now.compiles.end(), [&](const CompileRecord &compile) {
+    const auto made = before.find(compile.output);
+    return made != before.end() && !made->second.contains(compile.output_content) && !compile.dependencies.empty() &&
+           std::none_of(compile.dependencies.begin(), compile.dependencies.end(), has_moved) &&
+           std::none_of(compile.sources.begin(), compile.sources.end(), has_moved);
+  });
+}
+
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies) {
   return copies.were_read(now, tree.seen, tree.tree) || left_out_a_compilation(pre, now, tree) ||
          left_out_a_link(joined(std::move(others), std::move(pre)), now);

@@ -27,6 +27,10 @@ std::set<std::string> outputs_with_replaced(const Records &before, const Records
 // each file that was linked from such an object must have been linked again, or spared that on purpose.
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies);
 
+// The other way round: whether `now` made an object otherwise than `pre` of nothing that moved. Then a file that a build makes anew in each
+// run came out otherwise (a count of builds), which is no part of the fix. From a copy of the whole tree it comes out alike.
+bool changed_by_itself(const Records &pre, const Records &now, const MovedTree &tree);
+
 // Packaging and quilt's bookkeeping are compiled by nobody.
 bool is_source_path(const std::string &path);
 
