@@ -91,8 +91,13 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
 std::optional<uint64_t> gate_stack_bytes(const GateCode &code, const Record &record, RunAddr pc) {
   constexpr uint64_t kReturnAddressBytes = 8;  // into the stub
   if (record.hold_code.contains(pc)) return pushed_at(code.hold, pc - record.hold_code.begin) + kReturnAddressBytes;
-  for (const RecordFunction &function : record.functions)
-    if (function.gate.contains(pc) && !function.displaced.contains(pc)) return pushed_at(code.stub, pc - function.gate.begin);
+  if (const std::optional<size_t> function = function_of_gate(record, pc)) return pushed_at(code.stub, pc - record.functions[*function].gate.begin);
+  return std::nullopt;
+}
+
+std::optional<size_t> function_of_gate(const Record &record, RunAddr at) {
+  for (size_t i = 0; i < record.functions.size(); ++i)
+    if (record.functions[i].gate.contains(at) && !record.functions[i].displaced.contains(at)) return i;
   return std::nullopt;
 }
 

@@ -40,6 +40,9 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
 // of the record's gates, or already in displaced instructions.
 std::optional<uint64_t> gate_stack_bytes(const GateCode &code, const Record &record, RunAddr pc);
 
+// Index of the record's function whose gate's stub holds the address.
+std::optional<size_t> function_of_gate(const Record &record, RunAddr at);
+
 // Whether the code of a function branches back to its own entry: then a thread seen at the entry may be in
 // mid-function.
 bool branches_to(const Arch &arch, ByteView code, RunAddr at, RunAddr entry, RunAddr site);

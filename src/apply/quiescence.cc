@@ -17,6 +17,7 @@ namespace suture {
 namespace {
 
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kReturnAddressBytes = 8;
 // A stack is scanned from its pointer to its end. Coroutine stacks lie in heaps, whose end means nothing: those are
 // scanned this far.
 constexpr uint64_t kForeignStackScan = 256 << 10;
@@ -343,19 +344,20 @@ class QuiescenceChecker::Check {
     const pid_t tid = threads_[i].tid;
     const WatchedRange *function = who_is_inside(i);
     if (function != nullptr)
-      answer_.inside.push_back({tid, function->function, is_in_system_call(r)});
+      answer_.inside.push_back({tid, function->function, is_in_system_call(r), gate_of(r)});
     else if (at_gate(program_counter(r)))
       answer_.at_gates.push_back(tid);
   }
 
   const WatchedRange *who_is_inside(size_t i) {
     const ThreadState &state = states_[i];
-    if (state.hit == nullptr || state.pc_inside) return state.hit;
+    if (state.hit == nullptr) return nullptr;
     DwarfRegisters start = dwarf_registers(registers(i));
     leave_gate(start);
     const MemoryReader stack = [this](RunAddr at, std::span<uint8_t> out) { return pages_.read(at, out); };
     const Backtrace trace = unwind(tables_, start, stack);
     const WatchedRange *function = outermost_inside(trace);
+    if (state.pc_inside) return function == nullptr ? state.hit : function;
     // With the whole stack walked and nobody found, the word is what an earlier call left there.
     if (trace.end == Backtrace::End::bottom) return function;
     return function == nullptr ? state.hit : function;
@@ -363,13 +365,29 @@ class QuiescenceChecker::Check {
 
   bool at_gate(RunAddr pc) const {
     return std::any_of(query_.gates.begin(), query_.gates.end(),
-                       [&](const Record *record) { return gate_stack_bytes(gate_code_, *record, pc).has_value(); });
+                       [&](const WatchedGates &gates) { return gate_stack_bytes(gate_code_, *gates.record, pc).has_value(); });
+  }
+
+  // The function at whose gate a thread is; that is where it waits, or where it will come back to from waiting.
+  std::optional<size_t> gate_of(const Registers &r) {
+    for (const WatchedGates &gates : query_.gates) {
+      const RunAddr pc = program_counter(r);
+      const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *gates.record, pc);
+      if (!bytes) continue;
+      uint64_t in_stub = pc.value;
+      const bool holding = gates.record->hold_code.contains(pc);
+      const RunAddr back = stack_pointer(r) + (*bytes - kReturnAddressBytes);
+      if (holding && !pages_.read(back, {reinterpret_cast<uint8_t *>(&in_stub), sizeof in_stub})) return std::nullopt;
+      const std::optional<size_t> function = function_of_gate(*gates.record, RunAddr(in_stub));
+      return function ? std::optional(gates.first_name + *function) : std::nullopt;
+    }
+    return std::nullopt;
   }
 
   // At a gate, the caller's return address is the next thing on the stack.
   void leave_gate(DwarfRegisters &start) {
-    for (const Record *record : query_.gates) {
-      const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *record, RunAddr(start[kDwarfPc]));
+    for (const WatchedGates &gates : query_.gates) {
+      const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *gates.record, RunAddr(start[kDwarfPc]));
       if (!bytes) continue;
       uint64_t back = 0;
       const RunAddr at(start[kDwarfSp] + *bytes);

@@ -24,19 +24,25 @@ struct WatchedRange {
   RunAddr also_outside;  // the redirect's site, where it is not the begin
 };
 
+// A record whose gates may hold threads.
+struct WatchedGates {
+  const Record *record = nullptr;
+  size_t first_name = 0;  // of its functions, which are named in their order
+};
+
 struct QuiescenceQuery {
   std::vector<WatchedRange> ranges;
   std::vector<std::string> names;
   std::vector<RunRange> overwritten;  // bytes behind the first of each redirect: no thread may resume in them
-  std::vector<const Record *> gates;  // records whose gates may hold threads
+  std::vector<WatchedGates> gates;
   std::vector<RunRange> memory;       // whether a thread has an address of it in hand is asked, too
 };
 
 struct ThreadInside {
   pid_t tid = 0;
-  size_t function = 0;
+  size_t function = 0;   // the outermost that it is in
   bool blocked = false;  // in a system call
-  bool held = false;     // at a gate, with an older frame inside
+  std::optional<size_t> held_at;  // at the gate of this function (an index into names), with an older frame inside
 };
 
 struct QuiescenceAnswer {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "apply/hooks.h"
 #include "apply/leave_memory.h"
@@ -55,7 +56,7 @@ bool same_site(const RecordFunction &a, const RecordFunction &b) {
 QuiescenceQuery make_query(const Session &session, const Transaction &transaction, Version version) {
   QuiescenceQuery query;
   for (const Record &unit : transaction.units) {
-    query.gates.push_back(&unit);
+    query.gates.push_back({&unit, query.names.size()});
     if (version == Version::old_code)
       query.ranges.push_back({{unit.image, unit.code.end() - unit.image}, query.names.size(), false, {}});
     for (const RecordFunction &function : unit.functions) {
@@ -194,6 +195,8 @@ class Switcher {
     }
     if (answer.inside.empty() && answer.overwritten_is_clear) return commit_with_hooks(entries);
     inside_ = answer.inside;
+    for (const ThreadInside &thread : inside_)
+      if (thread.held_at) nested_.insert(*thread.held_at);
     return consider_holding(answer, entries);
   }
 
@@ -265,8 +268,8 @@ class Switcher {
     return {};
   }
 
-  // Only functions seen as the outermost inside are held at: a nested call that were held would never let its caller
-  // out.
+  // Only functions seen as the outermost inside are held at, and no longer once a thread inside was seen to wait there: a nested
+  // call that were held would never let its caller out.
   std::vector<std::vector<bool>> marks() const {
     std::vector<std::vector<bool>> out;
     size_t index = 0;
@@ -274,7 +277,7 @@ class Switcher {
       std::vector<bool> &unit_marks = out.emplace_back();
       const size_t whole = index + unit.functions.size();
       const bool unit_seen = version_ == Version::old_code && seen(whole);
-      for (size_t f = 0; f < unit.functions.size(); ++f) unit_marks.push_back(unit_seen || seen(index + f));
+      for (size_t f = 0; f < unit.functions.size(); ++f) unit_marks.push_back((unit_seen || seen(index + f)) && !nested_.contains(index + f));
       index = whole + (version_ == Version::old_code ? 1 : 0);
     }
     return out;
@@ -338,6 +341,7 @@ class Switcher {
   std::optional<Error> last_problem_;
   Next next_ = Next::back_off;
   std::vector<pid_t> waiting_;
+  std::set<size_t> nested_;  // functions (as the query names them) that a thread inside calls
   uint64_t window_us_ = 0;
   uint64_t spent_us_ = 0;
   uint64_t budget_us_ = kFirstBudgetUs;

@@ -77,6 +77,20 @@ TEST(Apply, PatchesNestedFunctionsTogether) {
   EXPECT_EQ(target.ask("report")["wrong"], 0);
 }
 
+// A thread whose next instruction is in the inner function is inside the outer one: held at the inner one, it would never leave.
+TEST(Apply, LetsCallsWithinAFunctionThatIsLeftThrough) {
+  TargetProgram target("worker", {"nested_busy", "6"});
+  const HotImage hot = make_hot_image("worker", "nested-2", {{"busy_outer", 2, {}}, {"busy_inner", 12, {}}});
+  const Result<ApplyReport> report = apply(hot, target.pid());
+  ASSERT_APPLIED(report);
+  EXPECT_LT(report->attempts, 100U);  // ten or so
+  EXPECT_TRUE(target.makes_progress());
+  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  ASSERT_APPLIED(revert_hot("nested-2", target.pid(), {}));
+  EXPECT_TRUE(target.makes_progress());
+  EXPECT_EQ(target.ask("report")["wrong"], 0);
+}
+
 TEST(Apply, PatchesAFunctionThatMostlyWaits) {
   TargetProgram target("worker", {"blocked", "2"});
   const HotImage hot = make_hot_image("worker", "blocked-1", {{"waiting", 2, {}}});

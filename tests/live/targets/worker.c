@@ -3,7 +3,7 @@
 //   report    prints "calls=N new=N old_after_new=N torn=N wrong=N wrong_values=N gap_us=N answer=N second=N inside=N"; wrong
 //             counts wrong values and calls that returned early, late or interrupted
 //   quit
-// Usage: worker MODE THREADS. Modes: spin, hot, nested, blocked, sleepers, recursive, idle.
+// Usage: worker MODE THREADS. Modes: spin, hot, nested, nested_busy, blocked, sleepers, recursive, idle.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -48,6 +48,17 @@ PATCHED int outer(void) {
   for (int i = 0; i < 3; ++i) sum += inner();
   return sum == 0 ? 0 : 1;
 }
+// Nearly all the time in the inner function's own code, and many calls of it before the outer one returns.
+PATCHED int busy_inner(void) {
+  for (volatile int i = 0; i < 10000; ++i) {
+  }
+  return 11;
+}
+PATCHED int busy_outer(void) {
+  int sum = 0;
+  for (int i = 0; i < 40; ++i) sum += busy_inner();
+  return sum == 0 ? 0 : 1;
+}
 PATCHED int waiting(void) {
   struct pollfd fd = {.fd = never_fd[0], .events = POLLIN};
   poll(&fd, 1, 20);
@@ -82,6 +93,7 @@ static void check(struct counts *c, int value, int old_value) {
 static void one_round(struct counts *c) {
   if (strcmp(mode, "hot") == 0) return check(c, slow(), 1);
   if (strcmp(mode, "nested") == 0) return check(c, outer(), 1);
+  if (strcmp(mode, "nested_busy") == 0) return check(c, busy_outer(), 1);
   if (strcmp(mode, "blocked") == 0) return check(c, waiting(), 1);
   if (strcmp(mode, "forever") == 0) return check(c, forever(), 1);
   if (strcmp(mode, "recursive") == 0) return check(c, recursive(50), 1);
