@@ -342,69 +342,81 @@ class QuiescenceChecker::Check {
   void judge(size_t i) {
     const Registers &r = registers(i);
     const pid_t tid = threads_[i].tid;
-    const WatchedRange *function = who_is_inside(i);
-    if (function != nullptr)
-      answer_.inside.push_back({tid, function->function, is_in_system_call(r), gate_of(r)});
-    else if (at_gate(program_counter(r)))
+    const Inside found = who_is_inside(i);
+    if (found.range != nullptr)
+      answer_.inside.push_back({tid, found.range->function, is_in_system_call(r), found.nested_calls, held_at(r, found.nested_calls)});
+    else if (gate_bytes(program_counter(r)))
       answer_.at_gates.push_back(tid);
   }
 
-  const WatchedRange *who_is_inside(size_t i) {
+  struct Inside {
+    const WatchedRange *range = nullptr;
+    RunRange nested_calls;
+  };
+
+  Inside who_is_inside(size_t i) {
     const ThreadState &state = states_[i];
-    if (state.hit == nullptr) return nullptr;
+    if (state.hit == nullptr) return {};
     DwarfRegisters start = dwarf_registers(registers(i));
     leave_gate(start);
     const MemoryReader stack = [this](RunAddr at, std::span<uint8_t> out) { return pages_.read(at, out); };
     const Backtrace trace = unwind(tables_, start, stack);
-    const WatchedRange *function = outermost_inside(trace);
-    if (state.pc_inside) return function == nullptr ? state.hit : function;
+    const Inside outermost = outermost_inside(trace, stack_pointer(registers(i)));
+    if (outermost.range != nullptr) return outermost;
     // With the whole stack walked and nobody found, the word is what an earlier call left there.
-    if (trace.end == Backtrace::End::bottom) return function;
-    return function == nullptr ? state.hit : function;
+    if (trace.end == Backtrace::End::bottom && !state.pc_inside) return {};
+    return {state.hit, {}};
   }
 
-  bool at_gate(RunAddr pc) const {
-    return std::any_of(query_.gates.begin(), query_.gates.end(),
-                       [&](const WatchedGates &gates) { return gate_stack_bytes(gate_code_, *gates.record, pc).has_value(); });
-  }
+  struct AtGate {
+    const WatchedGates *gates = nullptr;
+    uint64_t bytes = 0;  // on the stack above the caller's return address
+  };
 
-  // The function at whose gate a thread is; that is where it waits, or where it will come back to from waiting.
-  std::optional<size_t> gate_of(const Registers &r) {
-    for (const WatchedGates &gates : query_.gates) {
-      const RunAddr pc = program_counter(r);
-      const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *gates.record, pc);
-      if (!bytes) continue;
-      uint64_t in_stub = pc.value;
-      const bool holding = gates.record->hold_code.contains(pc);
-      const RunAddr back = stack_pointer(r) + (*bytes - kReturnAddressBytes);
-      if (holding && !pages_.read(back, {reinterpret_cast<uint8_t *>(&in_stub), sizeof in_stub})) return std::nullopt;
-      const std::optional<size_t> function = function_of_gate(*gates.record, RunAddr(in_stub));
-      return function ? std::optional(gates.first_name + *function) : std::nullopt;
-    }
+  std::optional<AtGate> gate_bytes(RunAddr pc) const {
+    for (const WatchedGates &gates : query_.gates)
+      if (const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *gates.record, pc)) return AtGate{&gates, *bytes};
     return std::nullopt;
+  }
+
+  // The function at whose gate the thread is, unless that lets it through.
+  std::optional<size_t> held_at(const Registers &r, RunRange let_through) {
+    const RunAddr pc = program_counter(r);
+    const std::optional<AtGate> gate = gate_bytes(pc);
+    if (!gate || let_through.contains(stack_pointer(r) + gate->bytes)) return std::nullopt;
+    const Record &record = *gate->gates->record;
+    uint64_t in_stub = pc.value;
+    const RunAddr back = stack_pointer(r) + (gate->bytes - kReturnAddressBytes);  // from the waiting code, which the stubs call
+    if (record.hold_code.contains(pc) && !pages_.read(back, {reinterpret_cast<uint8_t *>(&in_stub), sizeof in_stub})) return std::nullopt;
+    const std::optional<size_t> function = function_of_gate(record, RunAddr(in_stub));
+    return function ? std::optional(gate->gates->first_name + *function) : std::nullopt;
   }
 
   // At a gate, the caller's return address is the next thing on the stack.
   void leave_gate(DwarfRegisters &start) {
-    for (const WatchedGates &gates : query_.gates) {
-      const std::optional<uint64_t> bytes = gate_stack_bytes(gate_code_, *gates.record, RunAddr(start[kDwarfPc]));
-      if (!bytes) continue;
-      uint64_t back = 0;
-      const RunAddr at(start[kDwarfSp] + *bytes);
-      if (!pages_.read(at, {reinterpret_cast<uint8_t *>(&back), sizeof back})) return;
-      start[kDwarfPc] = back;
-      start[kDwarfSp] = at.value + 8;
-      return;
-    }
+    const std::optional<AtGate> gate = gate_bytes(RunAddr(start[kDwarfPc]));
+    if (!gate) return;
+    uint64_t back = 0;
+    const RunAddr at(start[kDwarfSp] + gate->bytes);
+    if (!pages_.read(at, {reinterpret_cast<uint8_t *>(&back), sizeof back})) return;
+    start[kDwarfPc] = back;
+    start[kDwarfSp] = at.value + kReturnAddressBytes;
   }
 
-  const WatchedRange *outermost_inside(const Backtrace &trace) const {
-    const WatchedRange *out = nullptr;
+  Inside outermost_inside(const Backtrace &trace, RunAddr stack) const {
+    Inside out;
     for (const Frame &frame : trace.frames) {
       const WatchedRange *found = frame.exact ? ranges_.find_pc(frame.pc) : ranges_.find_return(frame.pc);
-      if (found != nullptr) out = found;
+      if (found != nullptr) out = {found, calls_before_return_of(frame, stack)};
     }
     return out;
+  }
+
+  // A call that a frame makes, or one below it, has its return address below the frame's own.
+  RunRange calls_before_return_of(const Frame &frame, RunAddr stack) const {
+    const Mapping *mapping = maps_.at(stack);
+    if (mapping == nullptr || frame.cfa.value < kReturnAddressBytes || !mapping->range.contains(RunAddr(frame.cfa.value - kReturnAddressBytes))) return {};
+    return {mapping->range.begin, frame.cfa.value - kReturnAddressBytes - mapping->range.begin.value};
   }
 
   const Process &process_;

@@ -42,7 +42,9 @@ struct ThreadInside {
   pid_t tid = 0;
   size_t function = 0;   // the outermost that it is in
   bool blocked = false;  // in a system call
-  std::optional<size_t> held_at;  // at the gate of this function (an index into names), with an older frame inside
+  // Where on its stack the calls have their return addresses that it makes before it is out; size 0: not known.
+  RunRange nested_calls;
+  std::optional<size_t> held_at;  // at the gate of this function (an index into names) though inside, for no call of those
 };
 
 struct QuiescenceAnswer {

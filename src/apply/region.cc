@@ -16,6 +16,7 @@ constexpr uint64_t kReach = (uint64_t{1} << 31) - (uint64_t{1} << 16);  // of a 
 constexpr uint64_t kEntryCodeBytes = 32;     // covers any instructions that five bytes can touch, of at most 15 each
 // 56 fixed bytes, at most four moved instructions (each may grow) and the jump back, rounded to 16.
 constexpr uint64_t kStubBytesAtMost = 112;
+constexpr uint64_t kHoldBytesAtMost = 640;
 constexpr uint64_t kLandingBytesAtMost = 64;  // moved instructions and the jump back
 constexpr uint64_t kMaxOldCodeBytes = 16 << 20;
 
@@ -47,8 +48,8 @@ RunAddr new_entry(const Unit &unit, const Redirect &redirect) {
 // A generous bound, so that the place can be chosen before the addresses that are part of the content are known.
 uint64_t header_bytes_for(const Unit &unit) {
   uint64_t bytes = sizeof(RecordHead) + encode_record_body(unit.record).size();
-  // The waiting loop, alignment, and a flag and a stub for each function.
-  return bytes + 80 + unit.record.functions.size() * (1 + kStubBytesAtMost) +
+  // The waiting loop with its list of guests, alignment, and a flag and a stub for each function.
+  return bytes + kHoldBytesAtMost + unit.record.functions.size() * (1 + kStubBytesAtMost) +
          unit.restores.size() * kLandingBytesAtMost;
 }
 

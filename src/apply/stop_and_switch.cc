@@ -262,14 +262,22 @@ class Switcher {
     }
     window_us_ = window_us_ == 0 ? kFirstWindowUs : std::min(window_us_ * 2, kLongestWindowUs);
     spent_us_ += window_us_;
-    TRY(board_.hold(marks(), ticks_.after_us(window_us_ + kHoldMarginUs)));
+    TRY(board_.hold(marks(), guests(), ticks_.after_us(window_us_ + kHoldMarginUs)));
     fault_point("switch-holding");
     next_ = Next::drain;
     return {};
   }
 
-  // Only functions seen as the outermost inside are held at, and no longer once a thread inside was seen to wait there: a nested
-  // call that were held would never let its caller out.
+  // Calls that threads make before they are out. Held, they would never let their callers out.
+  std::vector<RunRange> guests() const {
+    std::vector<RunRange> calls;
+    for (const ThreadInside &thread : inside_)
+      if (thread.nested_calls.size_bytes != 0) calls.push_back(thread.nested_calls);
+    return calls;
+  }
+
+  // Only functions seen as the outermost inside are held at; and none where a thread waits that is inside in a way that is not known (its
+  // handler of a signal calls it, on a stack of its own).
   std::vector<std::vector<bool>> marks() const {
     std::vector<std::vector<bool>> out;
     size_t index = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "arch/arch.h"
 #include "base/byte_writer.h"
 #include "base/cat.h"
 #include "base/fault.h"
@@ -139,7 +140,23 @@ Status Switchboard::install_gates(Version in_effect) {
   return write_entries(EntryState::gate);
 }
 
-Status Switchboard::hold(const std::vector<std::vector<bool>> &marked, uint64_t until) {
+// Records of gates that know no guests are left as they are.
+Status Switchboard::write_guests(const std::vector<RunRange> &guests) {
+  const GateCode code = process_.arch().gate_code();
+  ByteWriter list;
+  for (size_t i = 0; i < std::min<size_t>(guests.size(), code.guests); ++i) {
+    list.u64(guests[i].begin.value);
+    list.u64(guests[i].end().value);
+  }
+  list.zeros(GateCode::kGuestBytes);
+  const Bytes bytes = std::move(list).take();
+  for (const Record &unit : transaction_.units)
+    if (unit.hold_code.size_bytes >= code.guests_at + bytes.size()) TRY(write(unit.hold_code.begin + code.guests_at, bytes));
+  return {};
+}
+
+Status Switchboard::hold(const std::vector<std::vector<bool>> &marked, const std::vector<RunRange> &guests, uint64_t until) {
+  TRY(write_guests(guests));
   for (size_t i = 0; i < transaction_.units.size(); ++i)
     for (size_t f = 0; f < transaction_.units[i].functions.size(); ++f) {
       const RecordFunction &function = transaction_.units[i].functions[f];

@@ -67,8 +67,9 @@ class Switchboard {
   // Leads every entry that has a gate through it, which changes nothing for callers: the gate word names what is in
   // effect.
   Status install_gates(Version in_effect);
-  // Callers of the marked functions (by unit, by function) wait at their gates until `until` of the time stamp counter.
-  Status hold(const std::vector<std::vector<bool>> &marked, uint64_t until);
+  // Callers of the marked functions (by unit, by function) wait at their gates until `until` of the time stamp counter; all but those whose
+  // return address lies in one of `guests`, of which the first few count.
+  Status hold(const std::vector<std::vector<bool>> &marked, const std::vector<RunRange> &guests, uint64_t until);
   // All or nothing. `entries` is how things are.
   Status switch_to(Version version, const EntryReport &entries);
   // Brings the record up to date with that. What callers get does not depend on it, so the process may run again.
@@ -78,6 +79,7 @@ class Switchboard {
   Status write(RunAddr at, ByteView bytes);
   Status write_word(RunAddr at, uint64_t value);
   Status write_entries(EntryState to);
+  Status write_guests(const std::vector<RunRange> &guests);
 
   const Process &process_;
   World &world_;

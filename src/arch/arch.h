@@ -101,6 +101,11 @@ struct GateCode {
   };
   Part stub;
   Part hold;  // called by the stub
+  // Behind the waiting code, within `hold`: two words each, from and to, of stacks. A caller whose return address lies within one goes on at
+  // once to what is in effect. The list ends where "to" is 0; there is room for so many and that end.
+  static constexpr uint32_t kGuestBytes = 16;
+  uint32_t guests_at = 0;
+  uint32_t guests = 0;
 };
 
 // Code that does what an instruction does with a variable, given a slot that holds the variable's address.

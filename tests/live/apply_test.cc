@@ -91,6 +91,18 @@ TEST(Apply, LetsCallsWithinAFunctionThatIsLeftThrough) {
   EXPECT_EQ(target.ask("report")["wrong"], 0);
 }
 
+// Hundreds of calls of the very function are needed before the first is left, and at no instant has every thread left it.
+TEST(Apply, PatchesARecursiveFunctionThatIsHotOnEveryThread) {
+  TargetProgram target("worker", {"recursive_busy", "6"});
+  const HotImage hot = make_hot_image("worker", "recursive-1", {{"busy_recursive", 2, {}}});
+  const Result<ApplyReport> report = apply(hot, target.pid());
+  ASSERT_APPLIED(report);
+  EXPECT_TRUE(target.makes_progress());
+  std::map<std::string, long> counts = target.ask("report");
+  EXPECT_EQ(counts["wrong"], 0);
+  EXPECT_EQ(counts["old_after_new"], 0);
+}
+
 TEST(Apply, PatchesAFunctionThatMostlyWaits) {
   TargetProgram target("worker", {"blocked", "2"});
   const HotImage hot = make_hot_image("worker", "blocked-1", {{"waiting", 2, {}}});

@@ -3,7 +3,7 @@
 //   report    prints "calls=N new=N old_after_new=N torn=N wrong=N wrong_values=N gap_us=N answer=N second=N inside=N"; wrong
 //             counts wrong values and calls that returned early, late or interrupted
 //   quit
-// Usage: worker MODE THREADS. Modes: spin, hot, nested, nested_busy, blocked, sleepers, recursive, idle.
+// Usage: worker MODE THREADS. Modes: spin, hot, nested, nested_busy, recursive_busy, blocked, sleepers, recursive, idle.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -72,6 +72,14 @@ PATCHED int forever(void) {
 }
 PATCHED int recursive(int depth) { return depth == 0 ? 1 : recursive(depth - 1) * 1 + (int)(now_ns() & 0); }
 
+PATCHED int busy_recursive(int depth) {
+  for (volatile int i = 0; i < 10000; ++i) {
+  }
+  int below = depth == 0 ? 1 : busy_recursive(depth - 1);
+  __asm__ volatile("" : "+r"(below));  // or gcc makes a loop of it
+  return below;
+}
+
 struct counts {
   pthread_t thread;
   _Atomic unsigned long long calls, new_calls, old_after_new, torn, wrong, wrong_values, gap_ns;
@@ -94,6 +102,7 @@ static void one_round(struct counts *c) {
   if (strcmp(mode, "hot") == 0) return check(c, slow(), 1);
   if (strcmp(mode, "nested") == 0) return check(c, outer(), 1);
   if (strcmp(mode, "nested_busy") == 0) return check(c, busy_outer(), 1);
+  if (strcmp(mode, "recursive_busy") == 0) return check(c, busy_recursive(40), 1);
   if (strcmp(mode, "blocked") == 0) return check(c, waiting(), 1);
   if (strcmp(mode, "forever") == 0) return check(c, forever(), 1);
   if (strcmp(mode, "recursive") == 0) return check(c, recursive(50), 1);
