@@ -18,6 +18,7 @@
 #include "build/author_header.h"
 #include "build/build_environment.h"
 #include "build/build_inputs.h"
+#include "build/dependents.h"
 #include "build/image_links.h"
 #include "build/link_view.h"
 #include "build/linked_outputs.h"
@@ -481,8 +482,9 @@ class Build {
       if (is_source_path(path)) stale_copies_.note(path, old.content);
     }
     if (moved.empty()) return moved;
-    const Records built = TRY(read_records(work_ / "records/pre"));
+    const Records built = TRY(all_records());
     moved.merge(TRY(stale_copies_.bring_along(built, seen_, tree_, source)));
+    TRY(touch_dependents(built, moved, seen_, tree_));
     return moved;
   }
 

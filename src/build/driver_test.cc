@@ -475,13 +475,15 @@ TEST_F(DriverTest, BringsCopiesOfTheSourcesAlongWithThem) {
 TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesNotKnow) {
   Files pre = make_project();
   pre["Makefile"].replace(pre["Makefile"].find("%.c h.h"), 7, "%.c");
+  pre["Makefile"] += "links/x.c:\n\tmkdir -p links; ln -sf ../x.c links/x.c\nx.o: links/x.c\n\t$(CC) $(CFLAGS) -c links/x.c -I. -o $@\n";
   Files post = fixed(pre);  // so that something is compiled in any case
   post["h.h"].replace(post["h.h"].find("fail(__LINE__)"), 14, "fail(-__LINE__)");
   pre["x.c"] += "void checked(int a) { CHECK(a); }\n";
   post["x.c"] = pre["x.c"];
-  const Result<BuildResult> result = build(pre, post, "make", "prog");
+  const Result<BuildResult> result = build(pre, post, cat("make; echo run >> ", at("runs").string()), "prog");
   ASSERT_BUILT(result);
   EXPECT_EQ(changed(result->images.at(0)), (std::vector<std::string>{"util.o", "libx.a(x.o)"}));
+  EXPECT_EQ(read_text(at("runs")).value(), "run\n");  // the second build made make's call again
 }
 
 TEST_F(DriverTest, CompilesAgainWhatIncludesTheCopyOfAHeaderBelowDebianThoughTheMakefileDoesNotKnow) {

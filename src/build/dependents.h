@@ -1,0 +1,18 @@
+// Many builds do not know what their sources include: Debian's turn automake's tracking of it off, as they are made once. A fix of a header
+// then compiles nothing but the sources that changed themselves. What the compilers read is in their records, so the sources of all that
+// read a file which moved are made look as new as it is.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "build/record.h"
+
+namespace suture {
+
+// `moved`: files that were changed now, relative to the tree, which the build sees at `seen`. Sources outside of the tree are left alone.
+Status touch_dependents(const Records &built, const std::set<std::string> &moved, const std::filesystem::path &seen, const std::filesystem::path &tree);
+
+}  // namespace suture
