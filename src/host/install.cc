@@ -87,7 +87,8 @@ void until_none_left(const Find &find, const Act &act, HostReport &report) {
       if (!done.insert(pid).second) continue;
       anything = true;
       PatchOutcome outcome = act(pid);
-      const bool gone = !outcome.ok && ::access(cat("/proc/", pid).c_str(), F_OK) != 0;
+      // Ended meanwhile, perhaps not waited for yet, or running another program: there is nothing left that could have been patched.
+      const bool gone = !outcome.ok && !outcome.damaged && !find().contains(pid);
       if (!gone) report.processes.push_back(std::move(outcome));
     }
     if (!anything) return;

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -483,6 +484,28 @@ class Host(Contract):
             self.assertEqual((first.answer(), second.answer()), ("answer=1", "answer=1"))
         self.assertEqual(file_snapshot(file), before)
         self.expect(suture("uninstall", "fix"), REFUSED)
+
+    def test_processes_that_end_meanwhile_are_no_failure(self):
+        stop = threading.Event()
+        churn = threading.Thread(target=self.start_and_end_processes, args=(stop,))
+        churn.start()
+        try:
+            for _ in range(5):
+                self.expect(suture("install", WORK / "fix.hotpatch"), DONE)
+                self.expect(suture("uninstall", "fix"), DONE)
+        finally:
+            stop.set()
+            churn.join()
+
+    @staticmethod
+    def start_and_end_processes(stop):
+        """At each instant some begin, some have ended, and some of these are not waited for yet."""
+        while not stop.is_set():
+            programs = [subprocess.Popen([str(WORK / "bin/program")], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(30)]
+            for program in programs:
+                program.stdin.close()  # so it ends
+            for program in programs:
+                program.wait()
 
 
 if __name__ == "__main__":
