@@ -407,11 +407,30 @@ class Build {
       phases.push_back(TRY(runner_.next_phase(name)));
       const Result<double> seconds = runner_.repeat(steps, phases.back());
       if (seconds && !TRY(was_passed_over({}, phases, moved))) return Built{*seconds, true};
+      if (seconds && TRY(remove_left_out_links(phases))) {
+        say("making the build's own steps once more, for what they did not link again");
+        phases.push_back(TRY(runner_.next_phase(name)));
+        const Result<double> more = runner_.repeat(steps, phases.back());
+        if (more && !TRY(was_passed_over({}, phases, moved))) return Built{*seconds + *more, true};
+      }
       say("making the build's own steps again did not compile all that changed; running the build command again");
       if (seconds) spent = *seconds;
     }
     phases.push_back(TRY(runner_.next_phase(name)));
     return Built{spent + TRY(run_again(phases.back())), false};
+  }
+
+  // Makefiles often do not say that a program is linked from a static library. What is not there is linked. False: there is nothing such,
+  // or it is not where it was linked.
+  Result<bool> remove_left_out_links(const std::vector<std::string> &phases) const {
+    const std::set<std::string> outputs = links_left_out(TRY(all_records(phases)), TRY(records_of(phases)));
+    for (const std::string &output : outputs) {
+      const fs::path path = path_below(seen_, output);
+      std::error_code error;
+      if (path.empty() || !refuse_way_out(path.string()) || fs::symlink_status(tree_ / path, error).type() != fs::file_type::regular) return false;
+      if (!fs::remove(tree_ / path, error)) return Error::failed(cat("cannot remove ", (tree_ / path).string(), ": ", error.message()));
+    }
+    return !outputs.empty();
   }
 
   Result<Records> records_of(const std::vector<std::string> &phases) const {

@@ -486,6 +486,17 @@ TEST_F(DriverTest, CompilesAgainWhatIncludesAChangedHeaderThoughTheMakefileDoesN
   EXPECT_EQ(read_text(at("runs")).value(), "run\n");  // the second build made make's call again
 }
 
+TEST_F(DriverTest, LinksAgainWhatIsLinkedFromALibraryThoughTheMakefileDoesNotSaySo) {
+  Files pre = make_project();
+  pre["Makefile"].replace(pre["Makefile"].find("util.o libx.a\n"), 14, "util.o | libx.a\n");
+  Files post = pre;
+  post["x.c"] = "#include \"h.h\"\nint x(int a) { return a * 4; }\n";
+  const Result<BuildResult> result = build(pre, post, cat("make; echo run >> ", at("runs").string()), "prog");
+  ASSERT_BUILT(result);
+  EXPECT_EQ(changed(result->images.at(0)), std::vector<std::string>{"libx.a(x.o)"});
+  EXPECT_EQ(read_text(at("runs")).value(), "run\n");  // make's call alone was made again
+}
+
 TEST_F(DriverTest, CompilesAgainWhatIncludesTheCopyOfAHeaderBelowDebianThoughTheMakefileDoesNotKnow) {
   // As curl's rules do: copies below debian/, which are no packaging, and configured without tracking of dependencies.
   const char *command = "test -d debian/b || { mkdir -p debian/b && cp *.c *.h Makefile debian/b; }; make -C debian/b";

@@ -38,13 +38,6 @@ bool left_out_a_compilation(const Records &pre, const Records &now, const MovedT
   return false;
 }
 
-bool left_out_a_link(const Records &before, const Records &now) {
-  std::set<std::string> linked_now(now.spared.begin(), now.spared.end());
-  for (const LinkRecord &link : now.links) linked_now.insert(link.output);
-  const std::set<std::string> outputs = outputs_with_replaced(before, now);
-  return std::any_of(outputs.begin(), outputs.end(), [&](const std::string &output) { return !linked_now.contains(output); });
-}
-
 }  // namespace
 
 bool is_source_path(const std::string &path) {
@@ -70,6 +63,13 @@ std::set<std::string> outputs_with_replaced(const Records &before, const Records
   return outputs;
 }
 
+std::set<std::string> links_left_out(const Records &before, const Records &now) {
+  std::set<std::string> outputs = outputs_with_replaced(before, now);
+  for (const LinkRecord &link : now.links) outputs.erase(link.output);
+  for (const std::string &output : now.spared) outputs.erase(output);
+  return outputs;
+}
+
 bool changed_by_itself(const Records &pre, const Records &now, const MovedTree &tree) {
   std::map<std::string, std::set<std::string>> before;  // a build may make one file several times
   for (const CompileRecord &compile : pre.compiles) before[compile.output].insert(compile.output_content);
@@ -86,7 +86,7 @@ bool changed_by_itself(const Records &pre, const Records &now, const MovedTree &
 
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies) {
   return copies.were_read(now, tree.seen, tree.tree) || left_out_a_compilation(pre, now, tree) ||
-         left_out_a_link(joined(std::move(others), std::move(pre)), now);
+         !links_left_out(joined(std::move(others), std::move(pre)), now).empty();
 }
 
 }  // namespace suture

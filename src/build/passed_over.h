@@ -23,6 +23,9 @@ struct MovedTree {
 // The outputs of `before` that hold an object which a compilation of `now` made otherwise.
 std::set<std::string> outputs_with_replaced(const Records &before, const Records &now);
 
+// Of those, the ones that `now` neither linked again nor spared on purpose.
+std::set<std::string> links_left_out(const Records &before, const Records &now);
+
 // `pre` is what the first build of the tree did, `others` what was done since, `now` what the further build did. Each object that was made from a file that moved must have been made again, and from what the file holds now;
 // each file that was linked from such an object must have been linked again, or spared that on purpose.
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies);
