@@ -22,6 +22,13 @@ inline std::string joined(const std::vector<std::string> &texts, std::string_vie
   return fmt::format("{}", fmt::join(texts, between));
 }
 
+// As many as people read: "a, b, c and 9 more".
+inline std::string joined_first_few(const std::vector<std::string> &texts) {
+  constexpr size_t kFew = 5;
+  if (texts.size() <= kFew) return joined(texts);
+  return cat(joined({texts.begin(), texts.begin() + kFew}), " and ", texts.size() - kFew, " more");
+}
+
 inline std::string hex(uint64_t value) { return fmt::format("{:#x}", value); }
 
 }  // namespace suture

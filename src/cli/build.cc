@@ -138,7 +138,7 @@ void summarize(const BuildPatchReport &report, const Options &options) {
     for (const Difference &d : image.left) print(cat("  left as it is: ", readable(d.name), " (", readable(d.reason), ")\n"));
   }
   for (const std::string &path : report.unaffected) print(cat(path, ": not affected by this fix\n"));
-  if (!report.unread.empty()) print(cat("no compilation reads ", printable(joined(report.unread)), ": what the fix changes there is not in the patch\n"));
+  if (!report.unread.empty()) print(cat("no compilation reads ", printable(joined_first_few(report.unread)), ": what the fix changes there is not in the patch\n"));
   if (!options.dry_run) print(cat("wrote ", options.output, " (id ", report.package.id, ", unsigned)\n"));
 }
 

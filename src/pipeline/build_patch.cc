@@ -320,7 +320,7 @@ Package describe_package(const BuildPatchRequest &request) {
 Error no_change(const BuildResult &built) {
   const std::string why = built.images.empty() ? "the fix changes no object that the build links"
                                                : "the fix changes no code of the images that were named, so there is nothing to patch";
-  const std::string unread = built.unread.empty() ? std::string() : cat("; no compilation reads ", joined(built.unread));
+  const std::string unread = built.unread.empty() ? std::string() : cat("; no compilation reads ", joined_first_few(built.unread));
   return Error::refused(cat("no change: ", why, unread));
 }
 
