@@ -44,7 +44,7 @@ struct ThreadInside {
   bool blocked = false;  // in a system call
   // Where on its stack the calls have their return addresses that it makes before it is out; size 0: not known.
   RunRange nested_calls;
-  std::optional<size_t> held_at;  // at the gate of this function (an index into names) though inside, for no call of those
+  std::optional<size_t> held_at;  // at the gate of this function (an index into names), by a call that is none of those
 };
 
 struct QuiescenceAnswer {

@@ -16,7 +16,7 @@ constexpr uint64_t kReach = (uint64_t{1} << 31) - (uint64_t{1} << 16);  // of a 
 constexpr uint64_t kEntryCodeBytes = 32;     // covers any instructions that five bytes can touch, of at most 15 each
 // 56 fixed bytes, at most four moved instructions (each may grow) and the jump back, rounded to 16.
 constexpr uint64_t kStubBytesAtMost = 112;
-constexpr uint64_t kHoldBytesAtMost = 640;
+constexpr uint64_t kHoldBytesAtMost = 640;  // its instructions, the list of guests, alignment
 constexpr uint64_t kLandingBytesAtMost = 64;  // moved instructions and the jump back
 constexpr uint64_t kMaxOldCodeBytes = 16 << 20;
 

@@ -140,7 +140,7 @@ Status Switchboard::install_gates(Version in_effect) {
   return write_entries(EntryState::gate);
 }
 
-// Records of gates that know no guests are left as they are.
+// Gates of another version of this tool are left as they are.
 Status Switchboard::write_guests(const std::vector<RunRange> &guests) {
   const GateCode code = process_.arch().gate_code();
   ByteWriter list;
@@ -151,7 +151,7 @@ Status Switchboard::write_guests(const std::vector<RunRange> &guests) {
   list.zeros(GateCode::kGuestBytes);
   const Bytes bytes = std::move(list).take();
   for (const Record &unit : transaction_.units)
-    if (unit.hold_code.size_bytes >= code.guests_at + bytes.size()) TRY(write(unit.hold_code.begin + code.guests_at, bytes));
+    if (unit.hold_code.size_bytes == code.hold.code.size()) TRY(write(unit.hold_code.begin + code.guests_at, bytes));
   return {};
 }
 

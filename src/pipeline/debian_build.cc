@@ -298,7 +298,7 @@ class Preparation {
       if (setup->root.has_all_dependencies()) return std::vector<std::string>();
       say("the build failed; installing what it needs for tests and documentation, too");
       TRY_WHILE(setup->root.install_all_dependencies(dsc_files), "installing the build dependencies of tests and documentation");
-      report.notes.push_back("the build fails without the build dependencies of tests and documentation, so the root has them, too");
+      report.notes.push_back("the first build failed; the root was given the build dependencies of tests and documentation, too, and it was tried again");
       return environment_of(setup->root, jobs, compiler_folder);
     };
     const fs::path shared = build_.work_dir, tree = place.root / fs::path(report_.build_path).relative_path();
