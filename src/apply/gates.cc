@@ -89,10 +89,9 @@ Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const 
 }
 
 std::optional<uint64_t> gate_stack_bytes(const GateCode &code, const Record &record, RunAddr pc) {
-  constexpr uint64_t kReturnAddressBytes = 8;  // into the stub
   if (record.hold_code.contains(pc)) {
     if (record.hold_code.size_bytes != code.hold.code.size()) return std::nullopt;  // another version's, with other instructions
-    return pushed_at(code.hold, pc - record.hold_code.begin) + kReturnAddressBytes;
+    return pushed_at(code.hold, pc - record.hold_code.begin) + kReturnAddressBytes;  // into the stub
   }
   if (const std::optional<size_t> function = function_of_gate(record, pc)) return pushed_at(code.stub, pc - record.functions[*function].gate.begin);
   return std::nullopt;

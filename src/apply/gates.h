@@ -36,6 +36,8 @@ struct GateBlock {
 // `at` is where the block goes (16-aligned), `head` the region's RecordHead.
 Result<GateBlock> build_gates(const Arch &arch, RunAddr at, RunAddr head, const std::vector<GateRequest> &requests);
 
+inline constexpr uint64_t kReturnAddressBytes = 8;
+
 // Bytes that gate code has on the stack above the caller's return address at this PC; nullopt when the PC is in none
 // of the record's gates, or already in displaced instructions.
 std::optional<uint64_t> gate_stack_bytes(const GateCode &code, const Record &record, RunAddr pc);

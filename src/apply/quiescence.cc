@@ -17,7 +17,6 @@ namespace suture {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kReturnAddressBytes = 8;
 // A stack is scanned from its pointer to its end. Coroutine stacks lie in heaps, whose end means nothing: those are
 // scanned this far.
 constexpr uint64_t kForeignStackScan = 256 << 10;

@@ -3,16 +3,13 @@
 // read a file which moved are made look as new as it is.
 #pragma once
 
-#include <filesystem>
-#include <set>
-#include <string>
-
 #include "base/result.h"
+#include "build/moved_tree.h"
 #include "build/record.h"
 
 namespace suture {
 
-// `moved`: files that were changed now, relative to the tree, which the build sees at `seen`. Sources outside of the tree are left alone.
-Status touch_dependents(const Records &built, const std::set<std::string> &moved, const std::filesystem::path &seen, const std::filesystem::path &tree);
+// Sources outside of the tree are left alone.
+Status touch_dependents(const Records &built, const MovedTree &tree);
 
 }  // namespace suture

@@ -349,7 +349,7 @@ class Build {
   }
 
   Result<bool> changed_by_itself(const std::vector<std::string> &phases, const MovedTree &moved) const {
-    return suture::changed_by_itself(TRY(read_records(work_ / "records/pre")), TRY(records_of(phases)), moved);
+    return suture::changed_by_itself(work_ / "records/pre", TRY(records_of(phases)), moved);
   }
 
   Status finish_post(std::vector<std::string> phases) {
@@ -503,7 +503,7 @@ class Build {
     if (moved.empty()) return moved;
     const Records built = TRY(all_records());
     moved.merge(TRY(stale_copies_.bring_along(built, seen_, tree_, source)));
-    TRY(touch_dependents(built, moved, seen_, tree_));
+    TRY(touch_dependents(built, {seen_, tree_, source, moved}));
     return moved;
   }
 

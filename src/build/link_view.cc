@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "build/object_store.h"
+#include "build/tree.h"
 #include "elf/build_id.h"
 
 namespace suture {
@@ -93,13 +94,6 @@ Fd open_unnoticed(const fs::path &file) {
   return fd;
 }
 
-// Is what the link leads to below `root`? Elsewhere nothing is a build's output, and the build may have made the link.
-bool leads_into(const fs::path &root, const fs::path &link) {
-  std::error_code error;
-  const fs::path target = fs::canonical(link, error);
-  return !error && !path_below(root, target).empty();
-}
-
 }  // namespace
 
 std::string build_id_of_file(const fs::path &file) {
@@ -124,7 +118,7 @@ Result<OutputIndex> index_outputs(const fs::path &tree) {
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     std::error_code gone;  // a build's background job may still remove its files
     if (!it->is_regular_file(gone)) continue;
-    if (it->is_symlink(gone) && !leads_into(root, it->path())) continue;  // libtool makes links beside a library
+    if (it->is_symlink(gone) && target_within(root, it->path()).empty()) continue;  // libtool makes links beside a library
     const Fd fd = open_unnoticed(it->path());
     if (fd && is_linked_elf(fd.get()))
       index.build_id_of[it->path().lexically_relative(tree).string()] = build_id_of_fd(fd.get());

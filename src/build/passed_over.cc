@@ -17,19 +17,16 @@ bool left_out_a_compilation(const Records &pre, const Records &now, const MovedT
     made_now.insert(compile.output);
     for (const std::string &source : compile.sources) names_now.insert(fs::path(source).filename().string());
   }
-  std::set<std::string> paths, names;
+  const std::set<std::string> moved = tree.as_seen();  // also below debian/, where rules put copies of the sources
+  std::set<std::string> names;
   for (const std::string &path : tree.moved) {
-    paths.insert((tree.seen / path).string());  // also below debian/, where rules put copies of the sources
     if (!is_source_path(path)) continue;
     names.insert(fs::path(path).filename().string());
     const Result<std::string> text = read_text(tree.source / path);
     if (now.compiles.empty() && text && is_anchorable(path, *text)) return true;
   }
   for (const CompileRecord &compile : pre.compiles) {
-    const auto has_moved = [&](const std::string &file) { return paths.contains(file); };
-    if (!made_now.contains(compile.output) &&
-        std::any_of(compile.dependencies.begin(), compile.dependencies.end(), has_moved))
-      return true;
+    if (!made_now.contains(compile.output) && reads_one_of(compile, moved)) return true;
     for (const std::string &source : compile.sources) {
       const std::string name = fs::path(source).filename().string();
       if (names.contains(name) && !names_now.contains(name)) return true;
@@ -70,18 +67,20 @@ std::set<std::string> links_left_out(const Records &before, const Records &now) 
   return outputs;
 }
 
-bool changed_by_itself(const Records &pre, const Records &now, const MovedTree &tree) {
-  std::map<std::string, std::set<std::string>> before;  // a build may make one file several times
-  for (const CompileRecord &compile : pre.compiles) before[compile.output].insert(compile.output_content);
-  std::set<std::string> paths;
-  for (const std::string &path : tree.moved) paths.insert((tree.seen / path).string());
-  const auto has_moved = [&](const std::string &file) { return paths.contains(file); };
-  return std::any_of(now.compiles.begin(), now.compiles.end(), [&](const CompileRecord &compile) {
-    const auto made = before.find(compile.output);
-    return made != before.end() && !made->second.contains(compile.output_content) && !compile.dependencies.empty() &&
-           std::none_of(compile.dependencies.begin(), compile.dependencies.end(), has_moved) &&
-           std::none_of(compile.sources.begin(), compile.sources.end(), has_moved);
-  });
+Result<bool> changed_by_itself(const fs::path &pre, const Records &now, const MovedTree &tree) {
+  const std::set<std::string> moved = tree.as_seen();
+  std::map<std::string, std::set<std::string>> made;  // of what did not move; a build may make one file several times
+  for (const CompileRecord &compile : now.compiles)
+    if (!compile.dependencies.empty() && !reads_one_of(compile, moved)) made[compile.output].insert(compile.output_content);
+  if (made.empty()) return false;
+  std::set<std::string> known;
+  for (const CompileRecord &compile : TRY(read_records(pre)).compiles) {
+    const auto contents = made.find(compile.output);
+    if (contents == made.end()) continue;
+    known.insert(compile.output);
+    contents->second.erase(compile.output_content);
+  }
+  return std::any_of(known.begin(), known.end(), [&](const std::string &output) { return !made.at(output).empty(); });
 }
 
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies) {

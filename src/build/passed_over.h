@@ -9,16 +9,11 @@
 #include <string>
 
 #include "base/result.h"
+#include "build/moved_tree.h"
 #include "build/record.h"
 #include "build/stale_copies.h"
 
 namespace suture {
-
-struct MovedTree {
-  std::filesystem::path seen, tree;  // as the build sees it, and on this machine
-  std::filesystem::path source;      // what it was brought to
-  std::set<std::string> moved;       // files that were touched for that, relative
-};
 
 // The outputs of `before` that hold an object which a compilation of `now` made otherwise.
 std::set<std::string> outputs_with_replaced(const Records &before, const Records &now);
@@ -30,9 +25,9 @@ std::set<std::string> links_left_out(const Records &before, const Records &now);
 // each file that was linked from such an object must have been linked again, or spared that on purpose.
 bool passed_over(Records pre, Records others, const Records &now, const MovedTree &tree, const StaleCopies &copies);
 
-// The other way round: whether `now` made an object otherwise than `pre` of nothing that moved. Then a file that a build makes anew in each
+// The other way round: whether `now` made an object otherwise than the records in the folder `pre`, of nothing that moved. Then a file that a build makes anew in each
 // run came out otherwise (a count of builds), which is no part of the fix. From a copy of the whole tree it comes out alike.
-bool changed_by_itself(const Records &pre, const Records &now, const MovedTree &tree);
+Result<bool> changed_by_itself(const std::filesystem::path &pre, const Records &now, const MovedTree &tree);
 
 // Packaging and quilt's bookkeeping are compiled by nobody.
 bool is_source_path(const std::string &path);

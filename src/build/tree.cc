@@ -114,6 +114,12 @@ Result<Digest> content_digest(const Entry &entry, const fs::path &path) {
 
 }  // namespace
 
+fs::path target_within(const fs::path &root, const fs::path &path) {
+  std::error_code error;
+  fs::path target = fs::canonical(path, error);
+  return error || path_below(root, target).empty() ? fs::path() : target;
+}
+
 Status copy_tree(const fs::path &from, const fs::path &to) {
   std::error_code error;
   if (!fs::is_directory(from, error)) return Error::usage(cat(from.string(), " is not a folder"));

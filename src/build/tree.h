@@ -33,6 +33,10 @@ Result<TreeManifest> read_manifest(const std::filesystem::path &tree);
 // Paths that differ between two manifests.
 std::vector<TreeChange> compare_manifests(const TreeManifest &pre, const TreeManifest &post);
 
+// What the path leads to through links, with none left in it; empty when that is nothing, or not below `root`, which has none: a build may
+// have made links to anywhere.
+std::filesystem::path target_within(const std::filesystem::path &root, const std::filesystem::path &path);
+
 // One file as it should be in the built tree.
 struct WantedFile {
   enum class Type { absent, regular, link } type = Type::absent;

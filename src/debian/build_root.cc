@@ -157,7 +157,7 @@ Result<BuildRoot> BuildRoot::open(const Apt &apt, const fs::path &cache, const f
     TRY(root.copy_base(base));
   }
   say("installing the build dependencies");
-  TRY_WHILE(root.install(missing), "installing the build dependencies in the build root");
+  TRY_WHILE(root.install(missing, root.profiles()), "installing the build dependencies in the build root");
   for (const fs::path &dsc : missing) installed += to_hex(sha256(TRY(read_file(dsc)))) + "\n";
   TRY(write_file_atomic(folder / kReadyMark, as_bytes(installed)));
   return root;
@@ -177,14 +177,13 @@ const char *BuildRoot::profiles() const {
 }
 
 Status BuildRoot::install_all_dependencies(const std::vector<fs::path> &dsc_files) {
+  TRY(install(dsc_files, kProfilesWithAll));
+  TRY(write_file_atomic(root_ / kAllMark, {}));
   has_all_ = true;
-  Status done = install(dsc_files);
-  if (done) done = write_file_atomic(root_ / kAllMark, {});
-  has_all_ = static_cast<bool>(done);
-  return done;
+  return {};
 }
 
-Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
+Status BuildRoot::install(const std::vector<fs::path> &dsc_files, const char *profiles) const {
   // In a folder that no build could write to: what lies in /tmp may be a link that an earlier one left.
   std::vector<std::string> inside;
   for (const fs::path &dsc : dsc_files) {
@@ -194,7 +193,7 @@ Status BuildRoot::install(const std::vector<fs::path> &dsc_files) const {
     if (error) return Error::failed(cat("cannot copy ", dsc.string(), ": ", error.message()));
   }
   // What builds the packages of an architecture, as build daemons do.
-  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", comma_separated(profiles()), "build-dep"};
+  std::vector<std::string> words = {"--no-install-recommends", "--arch-only", "-P", comma_separated(profiles), "build-dep"};
   words.insert(words.end(), inside.begin(), inside.end());
   return run_apt(std::move(words));
 }

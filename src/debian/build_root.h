@@ -54,7 +54,7 @@ class BuildRoot {
  private:
   Status copy_base(const std::filesystem::path &base) const;
   const char *profiles() const;
-  Status install(const std::vector<std::filesystem::path> &dsc_files) const;
+  Status install(const std::vector<std::filesystem::path> &dsc_files, const char *profiles) const;
   Status run_apt(std::vector<std::string> words) const;
 
   std::filesystem::path root_;

@@ -14,6 +14,21 @@ Result<ApplyReport> apply(const HotImage &image, pid_t pid, ApplyOptions options
   return apply_hot({&image}, pid, options);
 }
 
+// It goes on, and every value and call was right.
+void expect_nothing_wrong(TargetProgram &target) {
+  EXPECT_TRUE(target.makes_progress());
+  EXPECT_EQ(target.ask("report")["wrong"], 0);
+}
+
+// As well, no thread got the old value after the new one. Gives the report.
+std::map<std::string, long> expect_switched_for_good(TargetProgram &target) {
+  EXPECT_TRUE(target.makes_progress());
+  std::map<std::string, long> counts = target.ask("report");
+  EXPECT_EQ(counts["wrong"], 0);
+  EXPECT_EQ(counts["old_after_new"], 0);
+  return counts;
+}
+
 #define ASSERT_APPLIED(result) ASSERT_TRUE((result).has_value()) << (result).error().text()
 
 TEST(Apply, ChangesTheAnswerOfAnIdleProcess) {
@@ -43,14 +58,9 @@ TEST(Apply, SwitchesSpinningThreadsOnceAndForGood) {
   TargetProgram target("worker", {"spin", "4"});
   const HotImage hot = make_hot_image("worker", "spin-1", {{"answer", 2, {}}});
   ASSERT_APPLIED(apply(hot, target.pid()));
-  EXPECT_TRUE(target.makes_progress());
-  std::map<std::string, long> counts = target.ask("report");
-  EXPECT_EQ(counts["wrong"], 0);
-  EXPECT_EQ(counts["old_after_new"], 0);
-  EXPECT_GT(counts["new"], 0);
+  EXPECT_GT(expect_switched_for_good(target)["new"], 0);
   ASSERT_APPLIED(revert_hot("spin-1", target.pid(), {}));
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  expect_nothing_wrong(target);
   EXPECT_EQ(target.ask("report")["answer"], 1);
 }
 
@@ -59,10 +69,7 @@ TEST(Apply, PatchesAFunctionThatIsHotOnEveryThread) {
   const HotImage hot = make_hot_image("worker", "hot-1", {{"slow", 2, {}}});
   const Result<ApplyReport> report = apply(hot, target.pid());
   ASSERT_APPLIED(report);
-  EXPECT_TRUE(target.makes_progress());
-  std::map<std::string, long> counts = target.ask("report");
-  EXPECT_EQ(counts["wrong"], 0);
-  EXPECT_EQ(counts["old_after_new"], 0);
+  expect_switched_for_good(target);
 }
 
 TEST(Apply, PatchesNestedFunctionsTogether) {
@@ -70,11 +77,9 @@ TEST(Apply, PatchesNestedFunctionsTogether) {
   const HotImage hot = make_hot_image("worker", "nested-1", {{"outer", 2, {}}, {"inner", 12, {}}});
   const Result<ApplyReport> report = apply(hot, target.pid());
   ASSERT_APPLIED(report);
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  expect_nothing_wrong(target);
   ASSERT_APPLIED(revert_hot("nested-1", target.pid(), {}));
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  expect_nothing_wrong(target);
 }
 
 // A thread whose next instruction is in the inner function is inside the outer one: held at the inner one, it would never leave.
@@ -84,11 +89,9 @@ TEST(Apply, LetsCallsWithinAFunctionThatIsLeftThrough) {
   const Result<ApplyReport> report = apply(hot, target.pid());
   ASSERT_APPLIED(report);
   EXPECT_LT(report->attempts, 100U);  // ten or so
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  expect_nothing_wrong(target);
   ASSERT_APPLIED(revert_hot("nested-2", target.pid(), {}));
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  expect_nothing_wrong(target);
 }
 
 // Hundreds of calls of the very function are needed before the first is left, and at no instant has every thread left it.
@@ -97,18 +100,14 @@ TEST(Apply, PatchesARecursiveFunctionThatIsHotOnEveryThread) {
   const HotImage hot = make_hot_image("worker", "recursive-1", {{"busy_recursive", 2, {}}});
   const Result<ApplyReport> report = apply(hot, target.pid());
   ASSERT_APPLIED(report);
-  EXPECT_TRUE(target.makes_progress());
-  std::map<std::string, long> counts = target.ask("report");
-  EXPECT_EQ(counts["wrong"], 0);
-  EXPECT_EQ(counts["old_after_new"], 0);
+  expect_switched_for_good(target);
 }
 
 TEST(Apply, PatchesAFunctionThatMostlyWaits) {
   TargetProgram target("worker", {"blocked", "2"});
   const HotImage hot = make_hot_image("worker", "blocked-1", {{"waiting", 2, {}}});
   ASSERT_APPLIED(apply(hot, target.pid()));
-  EXPECT_TRUE(target.makes_progress());
-  EXPECT_EQ(target.ask("report")["wrong"], 0);
+  expect_nothing_wrong(target);
 }
 
 TEST(Apply, RefusesAFunctionThatNeverReturnsNamingThreadAndFunction) {
